@@ -1,0 +1,1 @@
+"""The engine: a thin typed layer over SpiffWorkflow's specs, tasks and workflows."""
