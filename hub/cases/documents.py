@@ -1,0 +1,138 @@
+"""Documents of submissions and cases: stored sealed, small ones in the row, large ones in the blob store."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from hub.cases.content import open_json, seal_json
+from hub.cases.model import Document
+from hub.kit.blobs import BlobStore, StoredBlob
+from hub.kit.clock import now
+from hub.kit.database import new_id
+from hub.kit.keys import DataKey
+
+INLINE_LIMIT = 48 * 1024  # below this a row is cheaper than a file with its two fsyncs
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document as its row names it, readable with its data key."""
+
+    id: UUID
+    role: str
+    name: str
+    title: str
+    media_type: str
+    size: int
+    sha256: str
+    data_key_id: UUID
+    flag: str | None
+    public: bool
+    created_at: datetime
+
+
+def _insert(session: Session, tenant: str, key_id: UUID, key: DataKey, values: dict[str, Any]) -> UUID:
+    document_id = values.pop("document_id", None) or new_id()
+    meta = {"name": values.pop("name"), "title": values.pop("title")}
+    session.execute(
+        insert(Document).values(
+            id=document_id, tenant_id=tenant, data_key_id=key_id, meta=seal_json(key, meta), created_at=now(), **values
+        )
+    )
+    return document_id
+
+
+def add(
+    session: Session,
+    *,
+    tenant: str,
+    key_id: UUID,
+    key: DataKey,
+    role: str,
+    name: str,
+    title: str,
+    media_type: str,
+    content: bytes,
+    blobs: BlobStore,
+    submission_id: UUID | None = None,
+    case_id: UUID | None = None,
+    public: bool = False,
+    flag: str | None = None,
+    document_id: UUID | None = None,
+) -> UUID:
+    """Store content that is in memory; its id."""
+    inline, ref = None, None
+    if len(content) <= INLINE_LIMIT:
+        inline = key.seal(content)
+    else:
+        ref = blobs.write(io.BytesIO(content), key).ref
+    return _insert(session, tenant, key_id, key, {
+        "document_id": document_id, "role": role, "name": name, "title": title, "media_type": media_type,
+        "size": len(content), "sha256": sha256(content).hexdigest(), "inline": inline, "blob": ref,
+        "submission_id": submission_id, "case_id": case_id, "public": public, "flag": flag,
+    })
+
+
+def add_stored(
+    session: Session,
+    *,
+    tenant: str,
+    key_id: UUID,
+    key: DataKey,
+    role: str,
+    name: str,
+    title: str,
+    media_type: str,
+    blob: StoredBlob,
+    submission_id: UUID | None = None,
+    case_id: UUID | None = None,
+    flag: str | None = None,
+) -> UUID:
+    """Register a blob that was written while it streamed in; its id."""
+    return _insert(session, tenant, key_id, key, {
+        "role": role, "name": name, "title": title, "media_type": media_type, "size": blob.size,
+        "sha256": blob.sha256, "inline": None, "blob": blob.ref, "submission_id": submission_id, "case_id": case_id,
+        "public": False, "flag": flag,
+    })
+
+
+_COLUMNS = (
+    Document.id, Document.role, Document.meta, Document.media_type, Document.size, Document.sha256,
+    Document.data_key_id, Document.flag, Document.public, Document.created_at,
+)
+
+
+def _stored(row: Any, key: DataKey) -> Stored:
+    meta = open_json(key, row.meta)
+    return Stored(
+        id=row.id, role=row.role, name=meta["name"], title=meta["title"], media_type=row.media_type, size=row.size,
+        sha256=row.sha256, data_key_id=row.data_key_id, flag=row.flag, public=row.public, created_at=row.created_at,
+    )
+
+
+def of_case(session: Session, case_id: UUID, keys: Any) -> list[Stored]:
+    """The documents of a case in the order they came; `keys(session, key_id)` gives their data keys."""
+    rows = session.execute(select(*_COLUMNS).where(Document.case_id == case_id).order_by(Document.id)).all()
+    return [_stored(row, keys(session, row.data_key_id)) for row in rows]
+
+
+def of_submission(session: Session, submission_id: UUID, keys: Any) -> list[Stored]:
+    """The documents that came with a submission."""
+    rows = session.execute(
+        select(*_COLUMNS).where(Document.submission_id == submission_id).order_by(Document.id)
+    ).all()
+    return [_stored(row, keys(session, row.data_key_id)) for row in rows]
+
+
+def open_content(session: Session, document_id: UUID, key: DataKey, blobs: BlobStore) -> BinaryIO:
+    """A readable stream of a document's content; it stays valid after the session is closed."""
+    row = session.execute(select(Document.inline, Document.blob).where(Document.id == document_id)).one()
+    return io.BytesIO(key.open(row.inline)) if row.inline is not None else blobs.open(row.blob, key)

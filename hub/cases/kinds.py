@@ -1,0 +1,11 @@
+"""Names of jobs through which the slices ask each other for work; they never import each other."""
+
+OPEN_CASE = "intake.open-case"
+ADVANCE = "processing.advance"
+TIMER = "processing.timer"
+SEND = "delivery.send"
+INBOUND = "delivery.inbound"
+OVERDUE = "delivery.overdue"
+FILE = "records.file"
+NOTICE = "notices.create"
+PUSH = "notices.push"

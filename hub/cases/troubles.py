@@ -1,0 +1,59 @@
+"""Clearing items: what failed for good becomes a row with choices, seen by those who can act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from hub.cases.model import Trouble
+from hub.kit.clock import now
+from hub.kit.database import new_id
+
+KLAERFALL = "klaerfall"  # for the department
+STOERUNG = "stoerung"  # for IT
+
+
+def open_trouble(
+    session: Session,
+    *,
+    tenant: str,
+    kind: str,
+    code: str,
+    title: str,
+    message: str,
+    dedupe: str,
+    choices: Sequence[str],
+    case_id: UUID | None = None,
+    submission_id: UUID | None = None,
+    effect_id: UUID | None = None,
+    department: str | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Open a clearing item, or reopen the one with the same `dedupe`; it is solved by a later success, not a click."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {
+        "kind": kind, "code": code, "title": title, "message": message, "choices": list(choices),
+        "case_id": case_id, "submission_id": submission_id, "effect_id": effect_id, "department": department,
+        "detail": dict(detail) if detail else None, "state": "open", "created_at": now(),
+        "solved_at": None, "solved_by": None, "solution": None,
+    }
+    session.execute(
+        insert(Trouble)
+        .values(id=new_id(), tenant_id=tenant, dedupe=dedupe, **values)
+        .on_conflict_do_update(index_elements=["tenant_id", "dedupe"], set_=values)
+    )
+
+
+def solve(session: Session, *, tenant: str, dedupe: str, by: str, solution: str) -> bool:
+    """Mark an open item solved; says whether there was one."""
+    done = session.execute(
+        update(Trouble)
+        .where(Trouble.tenant_id == tenant, Trouble.dedupe == dedupe, Trouble.state == "open")
+        .values(state="solved", solved_at=now(), solved_by=by, solution=solution)
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""The benchmark: processor time per case, cases per second, latency of the intake, and what a full database costs."""

@@ -1,0 +1,44 @@
+"""Looking into the database of an installation from outside, without the hub's code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+_IN_PROGRESS = """
+SELECT DISTINCT kind FROM job WHERE tenant_id <> '-'
+AND (state = 'running' OR xmax IN (SELECT backend_xid FROM pg_stat_activity WHERE backend_xid IS NOT NULL))
+"""
+_OPEN = "SELECT kind, count(*) FROM job WHERE tenant_id <> '-' GROUP BY kind ORDER BY kind"
+
+
+class Lookout:
+    """One connection that only reads."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return self._connection.execute(query, values or None).fetchall()
+
+    def value(self, query: str, *values: Any) -> Any:
+        """The first column of the first row."""
+        return self.rows(query, *values)[0][0]
+
+    def in_progress(self) -> set[str]:
+        """Kinds of the jobs that some worker is running at this moment.
+
+        A job that calls outside says so in its row. One that is a single transaction shows by its row being deleted
+        in a transaction that has not ended: its ``xmax`` is then the id of a running transaction.
+        """
+        return {row[0] for row in self.rows(_IN_PROGRESS)}
+
+    def open_jobs(self) -> dict[str, int]:
+        """Jobs that still have a row, by kind; housekeeping apart."""
+        return {str(kind): int(count) for kind, count in self.rows(_OPEN)}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

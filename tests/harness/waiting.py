@@ -1,0 +1,19 @@
+"""Waiting for what must come true, instead of sleeping and hoping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str, *, seconds: float = 60, every: float = 0.05) -> T:
+    """The first true value of ``condition``. Raises TimeoutError that says in words what did not happen."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"after {seconds:g} s still not: {what} (last seen: {value!r})")
+        time.sleep(every)
+    return value
