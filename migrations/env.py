@@ -13,8 +13,12 @@ def render(kind: str, item: object, _context: object) -> str | bool:
 connection = context.config.attributes["connection"]
 metadata = context.config.attributes.get("metadata")
 context.configure(
-    connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite",
-    transaction_per_migration=True, compare_type=True, render_item=render,
+    connection=connection,
+    target_metadata=metadata,
+    render_as_batch=connection.dialect.name == "sqlite",
+    transaction_per_migration=True,
+    compare_type=True,
+    render_item=render,
 )
 with context.begin_transaction():
     context.run_migrations()

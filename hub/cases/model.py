@@ -45,8 +45,13 @@ class Submission(Base):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "client_id", "idempotency_key"),
-        Index("ix_submission_refused", "tenant_id", "fetched_at", postgresql_where=text("state = 'refused'"),
-              sqlite_where=text("state = 'refused'")),
+        Index(
+            "ix_submission_refused",
+            "tenant_id",
+            "fetched_at",
+            postgresql_where=text("state = 'refused'"),
+            sqlite_where=text("state = 'refused'"),
+        ),
     )
 
 
@@ -78,8 +83,14 @@ class Case(Base):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "number"),
-        Index("ix_hub_case_open", "tenant_id", "department", "received_at", postgresql_where=text("state <> 'closed'"),
-              sqlite_where=text("state <> 'closed'")),
+        Index(
+            "ix_hub_case_open",
+            "tenant_id",
+            "department",
+            "received_at",
+            postgresql_where=text("state <> 'closed'"),
+            sqlite_where=text("state <> 'closed'"),
+        ),
         Index("ix_hub_case_aktenzeichen", "tenant_id", "aktenzeichen"),
     )
 
@@ -124,9 +135,14 @@ class Effect(Base):
 
     __table_args__ = (
         UniqueConstraint("case_id", "wait"),
-        Index("ix_effect_tasks", "tenant_id", "department", "created_at",
-              postgresql_where=text("kind = 'user-task' AND state = 'open'"),
-              sqlite_where=text("kind = 'user-task' AND state = 'open'")),
+        Index(
+            "ix_effect_tasks",
+            "tenant_id",
+            "department",
+            "created_at",
+            postgresql_where=text("kind = 'user-task' AND state = 'open'"),
+            sqlite_where=text("kind = 'user-task' AND state = 'open'"),
+        ),
     )
 
 
@@ -208,8 +224,12 @@ class Document(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     __table_args__ = (
-        Index("ix_document_case", "case_id", postgresql_where=text("case_id IS NOT NULL"),
-              sqlite_where=text("case_id IS NOT NULL")),
+        Index(
+            "ix_document_case",
+            "case_id",
+            postgresql_where=text("case_id IS NOT NULL"),
+            sqlite_where=text("case_id IS NOT NULL"),
+        ),
         Index("ix_document_submission", "submission_id"),
     )
 
@@ -269,8 +289,13 @@ class Deadline(Base):
 
     __table_args__ = (
         UniqueConstraint("case_id", "name"),
-        Index("ix_deadline_due", "tenant_id", "due_on", postgresql_where=text("state = 'running'"),
-              sqlite_where=text("state = 'running'")),
+        Index(
+            "ix_deadline_due",
+            "tenant_id",
+            "due_on",
+            postgresql_where=text("state = 'running'"),
+            sqlite_where=text("state = 'running'"),
+        ),
     )
 
 
@@ -300,6 +325,12 @@ class Trouble(Base):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "dedupe"),
-        Index("ix_trouble_open", "tenant_id", "kind", "created_at", postgresql_where=text("state = 'open'"),
-              sqlite_where=text("state = 'open'")),
+        Index(
+            "ix_trouble_open",
+            "tenant_id",
+            "kind",
+            "created_at",
+            postgresql_where=text("state = 'open'"),
+            sqlite_where=text("state = 'open'"),
+        ),
     )

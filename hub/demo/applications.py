@@ -1,4 +1,4 @@
-"""The demo city's simulated applications: each listens on a real socket with its real protocol, in a thread of its own."""
+"""The demo city's simulated applications: each on a real socket with its real protocol, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -36,13 +36,27 @@ def running(data: Path, callback_base: str) -> Iterator[dict[str, Twin]]:
 def instances(found: dict[str, Twin], data: Path) -> list[dict[str, Any]]:
     """The connector instances that reach the applications, and the folder the e-file watches."""
     made = [
-        {"name": INSTANCES[name][0], "title": INSTANCES[name][1], "owner": INSTANCES[name][2],
-         "connector": twin.connector, "settings": twin.instance_settings(),
-         "limits": {"timeout_s": 20, "retry_longest_s": 30}}
-        for name, twin in found.items() if name in INSTANCES
+        {
+            "name": INSTANCES[name][0],
+            "title": INSTANCES[name][1],
+            "owner": INSTANCES[name][2],
+            "connector": twin.connector,
+            "settings": twin.instance_settings(),
+            "limits": {"timeout_s": 20, "retry_longest_s": 30},
+        }
+        for name, twin in found.items()
+        if name in INSTANCES
     ]
     folder = data / "dms-ordner"
     folder.mkdir(parents=True, exist_ok=True)
-    made.append({"name": "dms-ordner", "title": "E-Akte (überwachter Ordner)", "owner": "Registratur",
-                 "connector": "dms-xdomea-folder", "settings": {"folder": str(folder)}, "limits": {}})
+    made.append(
+        {
+            "name": "dms-ordner",
+            "title": "E-Akte (überwachter Ordner)",
+            "owner": "Registratur",
+            "connector": "dms-xdomea-folder",
+            "settings": {"folder": str(folder)},
+            "limits": {},
+        }
+    )
     return made

@@ -53,7 +53,8 @@ def _free(port: int) -> int:
 def _welcome(city: Installation) -> None:
     users = "\n".join(f"    {user['login']:<24} {user['name']}" for user in city.city["users"])
     twins = "\n".join(f"    {twin.title:<34} {twin.address}" for twin in city.twins.values())
-    print(f"""
+    print(
+        f"""
 Der Hub läuft.
 
   Posteingang der Sachbearbeitung   {city.address}/
@@ -69,4 +70,6 @@ Der Hub läuft.
   jeden einzelnen Zustellversuch. Ein Zugriffstoken für die Schnittstelle:  .venv/bin/ozg-hub token --client {CLIENT}
 
 Beenden mit Strg-C.
-""", flush=True)
+""",
+        flush=True,
+    )

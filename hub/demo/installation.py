@@ -1,4 +1,4 @@
-"""One whole installation for the demo: database, library, city, the hub itself, and in the production set-up its workers."""
+"""One whole installation: database, library, city, the hub itself, and in the production set-up its workers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any
 
 import uvicorn
 import yaml
-from connectors.twins import Twin
 
+from connectors.twins import Twin
 from hub import upgrade
 from hub.catalogue import service as catalogue
 from hub.demo import applications
@@ -50,8 +50,9 @@ def prepare(db: Database) -> None:
     upgrade.upgrade(db)
     for folder in library_process.folders(paths.process_library()):
         with db.write() as session:
-            library.install(session, settings().tenant, folder, by="Prozessverantwortung (Demo)",
-                            reviewed_by="Vertretung (Demo)")
+            library.install(
+                session, settings().tenant, folder, by="Prozessverantwortung (Demo)", reviewed_by="Vertretung (Demo)"
+            )
 
 
 def _furnish(db: Database, found: dict[str, Twin], city: dict[str, Any], data: Path) -> str:
@@ -59,13 +60,21 @@ def _furnish(db: Database, found: dict[str, Twin], city: dict[str, Any], data: P
     secret = secrets.token_urlsafe(24)
     with db.write() as session:
         catalogue.load_city(session, tenant, city | {"instances": applications.instances(found, data)})
-        identity.save_client(session, tenant=tenant, client_id=CLIENT, title="OZG-Portal der Demo-Stadt", secret=secret,
-                             reply_to=CLIENT)
+        identity.save_client(
+            session, tenant=tenant, client_id=CLIENT, title="OZG-Portal der Demo-Stadt", secret=secret, reply_to=CLIENT
+        )
         for user in city["users"]:
             if identity.account(session, tenant, user["login"]) is None:
-                identity.save_user(session, tenant=tenant, login=user["login"], display_name=user["name"],
-                                   password=PASSWORD, roles=user["roles"], departments=user["departments"],
-                                   clearances=user.get("clearances", ()))
+                identity.save_user(
+                    session,
+                    tenant=tenant,
+                    login=user["login"],
+                    display_name=user["name"],
+                    password=PASSWORD,
+                    roles=user["roles"],
+                    departments=user["departments"],
+                    clearances=user.get("clearances", ()),
+                )
     catalogue.store_secret("demo-portal-client", secret)
     return secret
 
@@ -78,8 +87,15 @@ def running(port: int) -> Iterator[Installation]:
     db = database(settings())
     prepare(db)
     city = yaml.safe_load(files("hub.demo").joinpath("city.yaml").read_text(encoding="utf-8"))
-    config = uvicorn.Config(create(db), host="127.0.0.1", port=port, log_level="warning", access_log=False,
-                            server_header=False, timeout_graceful_shutdown=3)
+    config = uvicorn.Config(
+        create(db),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
     address = f"http://127.0.0.1:{socket.getsockname()[1]}"
@@ -105,7 +121,7 @@ def running(port: int) -> Iterator[Installation]:
 
 
 def _process(command: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "hub.cli", command])
+    return subprocess.Popen([sys.executable, "-m", "hub.cli", command], stdout=sys.stderr)
 
 
 def _wait(ready: Any, seconds: float = 30) -> None:

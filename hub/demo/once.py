@@ -12,7 +12,6 @@ import httpx
 import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from xoev import xdomea
 
 from hub.cases.model import Case, SubmissionCase
 from hub.delivery.model import Delivery
@@ -20,8 +19,9 @@ from hub.demo import people
 from hub.demo.installation import CLIENT, Installation, running
 from hub.demo.samples import Sample, invoice_number_of_its_own, samples, submit
 from hub.kit.settings import settings
+from xoev import xdomea
 
-LIMIT_S = float(__import__("os").environ.get("LIMIT_S","180"))
+LIMIT_S = 180.0
 
 
 @dataclass(slots=True)
@@ -75,7 +75,8 @@ def _finished(session: Session, play: Play) -> bool:
         return True
     if play.case_id is None:
         play.case_id = session.scalar(
-            select(SubmissionCase.case_id).where(SubmissionCase.submission_id == play.submission))
+            select(SubmissionCase.case_id).where(SubmissionCase.submission_id == play.submission)
+        )
     if play.case_id is None:
         return False
     state = session.scalar(select(Case.state).where(Case.id == play.case_id))
@@ -88,25 +89,45 @@ def _finished(session: Session, play: Play) -> bool:
 
 def report(city: Installation, play: Play) -> dict[str, Any]:
     """What became of one sample."""
-    line: dict[str, Any] = {"service": play.sample.service, "sample": play.sample.name, "title": play.sample.title,
-                            "submission": str(play.submission), "case": None, "state": "received", "aktenzeichen": None,
-                            "deliveries": [], "package": None, "validated": False, "seconds": play.seconds}
+    line: dict[str, Any] = {
+        "service": play.sample.service,
+        "sample": play.sample.name,
+        "title": play.sample.title,
+        "submission": str(play.submission),
+        "case": None,
+        "state": "received",
+        "aktenzeichen": None,
+        "deliveries": [],
+        "package": None,
+        "validated": False,
+        "seconds": play.seconds,
+    }
     with city.db.read() as session:
         case = session.get(Case, play.case_id) if play.case_id else None
         if case is None:
             return line
         rows = session.execute(
             select(Delivery.id, Delivery.connector, Delivery.operation, Delivery.outcome, Delivery.instance)
-            .where(Delivery.case_id == case.id).order_by(Delivery.created_at)
+            .where(Delivery.case_id == case.id)
+            .order_by(Delivery.created_at)
         ).all()
         package = _package(city, [str(row.id) for row in rows if row.operation == "file"])
-        line |= {"case": case.number, "state": case.state, "outcome": case.outcome, "aktenzeichen": case.aktenzeichen,
-                 "deliveries": [{"connector": row.connector, "operation": row.operation, "outcome": row.outcome}
-                                for row in rows]}
+        line |= {
+            "case": case.number,
+            "state": case.state,
+            "outcome": case.outcome,
+            "aktenzeichen": case.aktenzeichen,
+            "deliveries": [
+                {"connector": row.connector, "operation": row.operation, "outcome": row.outcome} for row in rows
+            ],
+        }
     if package is not None:
         verdict = xdomea.validate_package(package, _standards())
-        line |= {"package": str(package), "validated": verdict.validated and verdict.ok,
-                 "faults": [fault.as_dict() for fault in verdict.faults][:3]}
+        line |= {
+            "package": str(package),
+            "validated": verdict.validated and verdict.ok,
+            "faults": [fault.as_dict() for fault in verdict.faults][:3],
+        }
     return line
 
 
@@ -126,8 +147,12 @@ def _package(city: Installation, keys: list[str]) -> Any:
 
 def good(line: dict[str, Any]) -> bool:
     """Delivered and filed."""
-    return line["state"] == "closed" and bool(line["aktenzeichen"]) and line["package"] is not None and all(
-        item["outcome"] in {"delivered", "handed-over"} for item in line["deliveries"])
+    return (
+        line["state"] == "closed"
+        and bool(line["aktenzeichen"])
+        and line["package"] is not None
+        and all(item["outcome"] in {"delivered", "handed-over"} for item in line["deliveries"])
+    )
 
 
 def run_once(*, as_json: bool) -> int:
@@ -150,4 +175,5 @@ def _text(line: dict[str, Any]) -> str:
     ways = ", ".join(f"{item['connector']} {item['outcome']}" for item in line["deliveries"])
     seconds = f"{line['seconds']:.1f} s" if line["seconds"] else "–"
     mark = "✓" if line["ok"] else "✗"
-    return f"{mark} {line['service']} / {line['title']}: {line['case']} {line['state']}, {line['aktenzeichen']} ({ways}) {seconds}"
+    stands = f"{line['case']} {line['state']}, {line['aktenzeichen']}"
+    return f"{mark} {line['service']} / {line['title']}: {stands} ({ways}) {seconds}"

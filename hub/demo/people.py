@@ -21,7 +21,9 @@ def work(db: Database, cases: dict[UUID, dict[str, Any]]) -> int:
     """Do every open task of these cases (case id to answers by element); how many were done."""
     with db.read() as session:
         waiting = session.execute(
-            select(Effect.id, Effect.case_id).where(Effect.case_id.in_(cases), Effect.kind == "user-task", Effect.state == "open")
+            select(Effect.id, Effect.case_id).where(
+                Effect.case_id.in_(cases), Effect.kind == "user-task", Effect.state == "open"
+            )
         ).all()
     done = 0
     for effect_id, case_id in waiting:
@@ -45,10 +47,15 @@ def _do(db: Database, effect_id: UUID, answers: dict[str, Any]) -> int:
 
 def _somebody(session: Session, case: Case, effect: Effect) -> Actor | None:
     """A caseworker who may do this task; four eyes where the model asks for them."""
-    before = set(session.scalars(
-        select(Effect.done_by).where(Effect.case_id == case.id, Effect.element.in_(effect.spec.get("not_by") or [""]),
-                                     Effect.done_by.is_not(None))
-    ))
+    before = set(
+        session.scalars(
+            select(Effect.done_by).where(
+                Effect.case_id == case.id,
+                Effect.element.in_(effect.spec.get("not_by") or [""]),
+                Effect.done_by.is_not(None),
+            )
+        )
+    )
     facts = CaseFacts(case.tenant_id, effect.department or case.department, case.secrecy, case.protected_person)
     for account in session.scalars(select(UserAccount).where(UserAccount.active).order_by(UserAccount.login)):
         actor = actor_of(account)
@@ -69,5 +76,7 @@ def _answers(session: Session, case: Case, effect: Effect, told: dict[str, Any])
     filled: dict[str, Any] = {form.submit.name: form.submit.actions[0].value}
     for field in form.fields:
         if field.required and field.name not in filled:
-            filled[field.name] = field.choices[0]["value"] if field.choices else True if field.type == "boolean" else "–"
+            filled[field.name] = (
+                field.choices[0]["value"] if field.choices else True if field.type == "boolean" else "–"
+            )
     return filled

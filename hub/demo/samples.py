@@ -34,12 +34,17 @@ def samples() -> list[Sample]:
     found = []
     for path in sorted(paths.process_library().glob("*/samples/*.yaml")):
         told = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found.append(Sample(
-            service=told["service"], name=path.stem, title=told["title"],
-            body=(path.parent / told["body"]).read_bytes(), media_type=told["media_type"],
-            attachments=tuple(_attachment(path.parent, item) for item in told.get("attachments") or ()),
-            people=told.get("people") or {},
-        ))
+        found.append(
+            Sample(
+                service=told["service"],
+                name=path.stem,
+                title=told["title"],
+                body=(path.parent / told["body"]).read_bytes(),
+                media_type=told["media_type"],
+                attachments=tuple(_attachment(path.parent, item) for item in told.get("attachments") or ()),
+                people=told.get("people") or {},
+            )
+        )
     return found
 
 
@@ -57,12 +62,15 @@ def _size(text: str) -> int:
 
 
 def _pdf(title: str, size: int) -> bytes:
-    """A real PDF of about the size wanted: a page with the title, and random bytes attached (a scan does not shrink)."""
+    """A real PDF of about the size wanted: a page with the title, and random digits attached as if scanned."""
     source = f"""#set document(date: datetime(year: 2026, month: 11, day: 23), title: "{title}")
 #pdf.attach("scan.txt", relationship: "supplement", mime-type: "text/plain", description: "Scan")
 = {title}
 Musteranlage der Demo-Stadt."""
-    files: Any = {"main.typ": source.encode(), "scan.txt": os.urandom(max(1024, size * 10 // 11 - 12_000)).hex().encode()}
+    files: Any = {
+        "main.typ": source.encode(),
+        "scan.txt": os.urandom(max(1024, size * 10 // 11 - 12_000)).hex().encode(),
+    }
     made: bytes = typst.compile(files, format="pdf", pdf_standards=["a-3b"])
     return made
 
@@ -81,8 +89,9 @@ def submit(client: httpx.Client, token: str, sample: Sample, key: str, body: byt
         ("data", ("antrag", body, sample.media_type)),
     ]
     files += [("attachment", (name, content, "application/pdf")) for name, content in sample.attachments]
-    answer = client.post("/api/v1/submissions", files=files,
-                         headers={"Authorization": f"Bearer {token}", "Idempotency-Key": key})
+    answer = client.post(
+        "/api/v1/submissions", files=files, headers={"Authorization": f"Bearer {token}", "Idempotency-Key": key}
+    )
     answer.raise_for_status()
     receipt: dict[str, Any] = answer.json()
     return receipt

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 import structlog
-from workflows.feel import ExpressionError, expression
 
 from hub.kit.clock import now
+from workflows.feel import ExpressionError, expression
 
 log = structlog.get_logger(__name__)
 _PLACE = re.compile(r"\{=(.*?)\}", re.DOTALL)

@@ -32,6 +32,12 @@ class ProcessVersion(Base):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "process", "version", "digest"),
-        Index("ux_process_version_released", "tenant_id", "process", unique=True,
-              postgresql_where=text("state = 'released'"), sqlite_where=text("state = 'released'")),
+        Index(
+            "ux_process_version_released",
+            "tenant_id",
+            "process",
+            unique=True,
+            postgresql_where=text("state = 'released'"),
+            sqlite_where=text("state = 'released'"),
+        ),
     )

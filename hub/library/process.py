@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-import workflows
 import yaml
 from pydantic import ValidationError
+
+import workflows
+from hub.library.profile import Form, NoticeTemplate, Profile
 from workflows import Model
 from xoev import fim
 from xoev.fim import DataSchema
-
-from hub.library.profile import Form, NoticeTemplate, Profile
 
 T = TypeVar("T", Form, NoticeTemplate)
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from xoev import safe, xrechnung
 
 from hub.library.process import Process
+from xoev import safe, xrechnung
 
 
 def read_application(process: Process, data: bytes) -> dict[str, Any]:

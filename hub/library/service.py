@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
-from workflows import scenarios
 
 from hub.catalogue import service as catalogue
 from hub.kit.clock import now
@@ -17,6 +16,7 @@ from hub.kit.database import new_id
 from hub.library.model import ProcessVersion
 from hub.library.process import Process, ProfileError, digest, pack, read_folder, runtime_files, unpack
 from hub.library.samples import read_application
+from workflows import scenarios
 
 _ready: dict[UUID, Process] = {}
 
@@ -72,7 +72,8 @@ def check(folder: Path) -> Gate:
         operations = known[wanted.profile].operations
         faults += [
             f"Der Konnektor „{wanted.profile}“ kennt den Vorgang „{operation}“ nicht."
-            for operation in wanted.operations if operation not in operations
+            for operation in wanted.operations
+            if operation not in operations
         ]
     result = scenarios.run(folder, read_sample=lambda path: read_application(process, path.read_bytes()))
     faults += [f"{fault.element or fault.file}: {fault.message} {fault.remedy}".strip() for fault in result.faults]
@@ -90,7 +91,8 @@ def install(session: Session, tenant: str, folder: Path, *, by: str, reviewed_by
     fingerprint = digest(files)
     known = session.scalar(
         select(ProcessVersion).where(
-            ProcessVersion.tenant_id == tenant, ProcessVersion.process == folder.name,
+            ProcessVersion.tenant_id == tenant,
+            ProcessVersion.process == folder.name,
             ProcessVersion.digest == fingerprint,
         )
     )
@@ -102,8 +104,9 @@ def install(session: Session, tenant: str, folder: Path, *, by: str, reviewed_by
     process = Process(files)
     session.execute(
         update(ProcessVersion)
-        .where(ProcessVersion.tenant_id == tenant, ProcessVersion.process == process.id,
-               ProcessVersion.state == "released")
+        .where(
+            ProcessVersion.tenant_id == tenant, ProcessVersion.process == process.id, ProcessVersion.state == "released"
+        )
         .values(state="retired")
     )
     if known is not None:
@@ -111,9 +114,18 @@ def install(session: Session, tenant: str, folder: Path, *, by: str, reviewed_by
         session.flush()
         return known.id
     row = ProcessVersion(
-        id=new_id(), tenant_id=tenant, process=process.id, version=process.profile.version, digest=fingerprint,
-        state="released", files=pack(files), profile=process.profile.model_dump(mode="json", by_alias=True),
-        created_at=now(), released_at=now(), released_by=by, reviewed_by=reviewed_by,
+        id=new_id(),
+        tenant_id=tenant,
+        process=process.id,
+        version=process.profile.version,
+        digest=fingerprint,
+        state="released",
+        files=pack(files),
+        profile=process.profile.model_dump(mode="json", by_alias=True),
+        created_at=now(),
+        released_at=now(),
+        released_by=by,
+        reviewed_by=reviewed_by,
     )
     session.add(row)
     session.flush()
@@ -141,7 +153,8 @@ def released(session: Session, tenant: str, service: str) -> Process:
     wanted = service.removeprefix("urn:de:fim:leika:leistung:")
     rows = session.execute(
         select(ProcessVersion.id, ProcessVersion.process).where(
-            ProcessVersion.tenant_id == tenant, ProcessVersion.state == "released",
+            ProcessVersion.tenant_id == tenant,
+            ProcessVersion.state == "released",
             (ProcessVersion.process == wanted) | ProcessVersion.process.startswith(f"{wanted}-", autoescape=True),
         )
     ).all()

@@ -72,10 +72,14 @@ def hashes(case: Case, filing: Filing, values: Mapping[str, Any], tables: Mappin
 
 def is_known(session: Session, case: Case, filing: Filing, keys: list[str]) -> bool:
     """Whether the hub itself has filed in this Akte before."""
-    return session.scalar(
-        select(AkteKey.akte_id)
-        .where(AkteKey.tenant_id == case.tenant_id, AkteKey.plan == filing.plan, AkteKey.hash.in_(keys)).limit(1)
-    ) is not None
+    return (
+        session.scalar(
+            select(AkteKey.akte_id)
+            .where(AkteKey.tenant_id == case.tenant_id, AkteKey.plan == filing.plan, AkteKey.hash.in_(keys))
+            .limit(1)
+        )
+        is not None
+    )
 
 
 def find_or_create(
@@ -88,8 +92,10 @@ def find_or_create(
     """
     tenant = case.tenant_id
     known = session.execute(
-        select(Akte.id, Akte.aktenzeichen, Akte.far_id).join(AkteKey, AkteKey.akte_id == Akte.id)
-        .where(AkteKey.tenant_id == tenant, AkteKey.plan == filing.plan, AkteKey.hash.in_(keys)).limit(1)
+        select(Akte.id, Akte.aktenzeichen, Akte.far_id)
+        .join(AkteKey, AkteKey.akte_id == Akte.id)
+        .where(AkteKey.tenant_id == tenant, AkteKey.plan == filing.plan, AkteKey.hash.in_(keys))
+        .limit(1)
     ).first()
     if known is not None:
         _remember(session, tenant, filing.plan, keys, known.id)
@@ -103,12 +109,16 @@ def find_or_create(
     number = number or next_aktenzeichen(session, tenant, filing.plan, today_berlin().year)
     if session.scalar(select(Akte.id).where(Akte.tenant_id == tenant, Akte.aktenzeichen == number)) is not None:
         number = next_aktenzeichen(session, tenant, filing.plan, today_berlin().year)
-    session.execute(insert(Akte).values(id=akte_id, tenant_id=tenant, plan=filing.plan, aktenzeichen=number,
-                                        led_by=filing.number, created_at=now()))
+    session.execute(
+        insert(Akte).values(
+            id=akte_id, tenant_id=tenant, plan=filing.plan, aktenzeichen=number, led_by=filing.number, created_at=now()
+        )
+    )
     _remember(session, tenant, filing.plan, keys, akte_id)
     owner = session.scalar(
-        select(AkteKey.akte_id).where(AkteKey.tenant_id == tenant, AkteKey.plan == filing.plan,
-                                      AkteKey.hash.in_(keys)).limit(1)
+        select(AkteKey.akte_id)
+        .where(AkteKey.tenant_id == tenant, AkteKey.plan == filing.plan, AkteKey.hash.in_(keys))
+        .limit(1)
     )
     if owner is not None and owner != akte_id:
         other = session.execute(select(Akte.id, Akte.aktenzeichen).where(Akte.id == owner)).one()
@@ -121,8 +131,15 @@ def _take_over(session: Session, tenant: str, filing: Filing, keys: list[str], k
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     session.execute(
         make(Akte)
-        .values(id=new_id(), tenant_id=tenant, plan=filing.plan, aktenzeichen=known.aktenzeichen, led_by="dms",
-                far_id=known.far_id or None, created_at=now())
+        .values(
+            id=new_id(),
+            tenant_id=tenant,
+            plan=filing.plan,
+            aktenzeichen=known.aktenzeichen,
+            led_by="dms",
+            far_id=known.far_id or None,
+            created_at=now(),
+        )
         .on_conflict_do_nothing(index_elements=["tenant_id", "aktenzeichen"])
     )
     akte_id = session.execute(
@@ -136,7 +153,8 @@ def _remember(session: Session, tenant: str, plan: str, keys: list[str], akte_id
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     for value in keys:
         session.execute(
-            make(AkteKey).values(tenant_id=tenant, plan=plan, hash=value, akte_id=akte_id)
+            make(AkteKey)
+            .values(tenant_id=tenant, plan=plan, hash=value, akte_id=akte_id)
             .on_conflict_do_nothing(index_elements=["tenant_id", "plan", "hash"])
         )
 

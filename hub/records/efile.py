@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import connectors
-from connectors import Message
 from sqlalchemy.orm import Session
 
+import connectors
+from connectors import Message
 from hub.cases.facts import facts
 from hub.cases.model import Case, Effect
 from hub.catalogue import service as catalogue
@@ -34,7 +34,9 @@ def instance_of(session: Session, case: Case, process: Process, effect: Effect) 
     """The e-file's instance if it can be asked for an Akte at all (not every e-file can)."""
     role = effect.spec["connector"]
     try:
-        name = catalogue.bound_instance(session, case.tenant_id, case.process, role, process.profile.connectors[role].profile)
+        name = catalogue.bound_instance(
+            session, case.tenant_id, case.process, role, process.profile.connectors[role].profile
+        )
         instance = catalogue.instance(catalogue.target(session, case.tenant_id, name))
     except (NotConfiguredError, KeyError):
         return None  # delivery tells IT about it; here it only means that nobody can be asked

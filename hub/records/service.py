@@ -10,17 +10,15 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 import structlog
-from connectors import Instance
+from lxml import etree
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
-from lxml import etree
-from xoev import safe, xdomea
-from xoev.view import Section
 
+from connectors import Instance
 from hub import audit, jobs
 from hub.cases import content, documents, events, paper, troubles, vault
 from hub.cases.documents import Stored
@@ -39,6 +37,8 @@ from hub.library.expressions import german, value_or
 from hub.library.process import Process
 from hub.records import akte
 from hub.records.efile import Known, NotNowError, instance_of, search
+from xoev import safe, xdomea
+from xoev.view import Section
 
 AUTHORITY = "Stadtverwaltung Worms"
 _SPOOL = 8 * 2**20
@@ -95,11 +95,15 @@ def _prepare(session: Session, effect_id: UUID) -> Filed | None:
     if effect is None or effect.state != "open":
         return None
     case = session.get(Case, effect.case_id)
-    assert case is not None and case.process_version_id is not None
+    assert case is not None
+    assert case.process_version_id is not None
     process = library.load(session, case.process_version_id)
     key = vault.key(session, case.data_key_id)
-    found = [item for item in documents.of_case(session, case.id, vault.key)
-             if item.role not in {"package", "summary"} and not item.flag]
+    found = [
+        item
+        for item in documents.of_case(session, case.id, vault.key)
+        if item.role not in {"package", "summary"} and not item.flag
+    ]
     data = content.get_data(session, case.id, key)
     tables = {"application": data.pop("application", {}), "case": facts(case), "data": data}
     variables = content.open_json(key, effect.body).get("variables", {}) if effect.body else {}
@@ -113,13 +117,23 @@ def _prepare(session: Session, effect_id: UUID) -> Filed | None:
     view = reading_view(process, content_of)
     summary = paper.render("summary", _paper(session, process, case, found, view, original), attached)
     filing = process.profile.filing
-    return Filed(effect=effect, case=case, process=process, key=key, summary=summary,
-                 summary_id=UUID(int=effect.id.int ^ 1), documents=found, tables=tables, variables=variables,
-                 marks=akte.marks(case, filing, variables, tables), keys=akte.hashes(case, filing, variables, tables))
+    return Filed(
+        effect=effect,
+        case=case,
+        process=process,
+        key=key,
+        summary=summary,
+        summary_id=UUID(int=effect.id.int ^ 1),
+        documents=found,
+        tables=tables,
+        variables=variables,
+        marks=akte.marks(case, filing, variables, tables),
+        keys=akte.hashes(case, filing, variables, tables),
+    )
 
 
 def _as_utf8(data: bytes) -> bytes:
-    """The setter takes text in UTF-8 only; an XML in another encoding is attached in UTF-8, the file keeps the original."""
+    """The setter takes text in UTF-8 only; other XML is attached in UTF-8, the e-file gets the original."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -138,19 +152,26 @@ def _paper(
     course = session.execute(
         select(CaseEvent.at, CaseEvent.summary)
         .where(CaseEvent.case_id == case.id, CaseEvent.kind.not_in(["process.started", "process.step"]))
-        .order_by(CaseEvent.id).limit(200)
+        .order_by(CaseEvent.id)
+        .limit(200)
     ).all()
     return {
-        "title": process.profile.title, "authority": AUTHORITY, "number": case.number,
+        "title": process.profile.title,
+        "authority": AUTHORITY,
+        "number": case.number,
         "date": [received.year, received.month, received.day],
-        "facts": [["Vorgang", case.number], ["Eingang", german(received)],
-                  ["Zuständig", catalogue.department_title(session, case.tenant_id, case.department)],
-                  *([["Aktenzeichen", case.aktenzeichen]] if case.aktenzeichen else [])],
+        "facts": [
+            ["Vorgang", case.number],
+            ["Eingang", german(received)],
+            ["Zuständig", catalogue.department_title(session, case.tenant_id, case.department)],
+            *([["Aktenzeichen", case.aktenzeichen]] if case.aktenzeichen else []),
+        ],
         "sections": [section_data(section) for section in view],
         "documents": [{"title": item.title, "size": _size(item.size), "digest": item.sha256[:16]} for item in found],
         "course": [[at.strftime("%d.%m.%Y %H:%M UTC"), text] for at, text in course],
         "attached": [{"file": original.name, "media_type": original.media_type, "title": original.title}]
-        if original else [],
+        if original
+        else [],
     }
 
 
@@ -160,45 +181,89 @@ def _hand_over(session: Session, filed: Filed, in_efile: Known | None) -> None:
         target = akte.find_or_create(session, case, filing, filed.keys, in_efile)
     except akte.NoAkteError as error:
         troubles.open_trouble(
-            session, tenant=case.tenant_id, kind=troubles.KLAERFALL, code="filing.no-file", title="Keine Akte gefunden",
-            message=str(error), dedupe=f"effect:{filed.effect.id}", choices=("retry",), case_id=case.id,
-            effect_id=filed.effect.id, department=case.department)
+            session,
+            tenant=case.tenant_id,
+            kind=troubles.KLAERFALL,
+            code="filing.no-file",
+            title="Keine Akte gefunden",
+            message=str(error),
+            dedupe=f"effect:{filed.effect.id}",
+            choices=("retry",),
+            case_id=case.id,
+            effect_id=filed.effect.id,
+            department=case.department,
+        )
         return
     akte.note_on_case(session, case, target, filing.number)
     documents.add(
-        session, tenant=case.tenant_id, key_id=case.data_key_id, key=filed.key, role="summary",
-        name=f"Zusammenfassung-{case.number}.pdf", title="Zusammenfassung (PDF/A-3)", media_type="application/pdf",
-        content=filed.summary, blobs=vault.blobs(), case_id=case.id, document_id=filed.summary_id,
+        session,
+        tenant=case.tenant_id,
+        key_id=case.data_key_id,
+        key=filed.key,
+        role="summary",
+        name=f"Zusammenfassung-{case.number}.pdf",
+        title="Zusammenfassung (PDF/A-3)",
+        media_type="application/pdf",
+        content=filed.summary,
+        blobs=vault.blobs(),
+        case_id=case.id,
+        document_id=filed.summary_id,
     )
     order = _order(session, filed, target)
-    packages = [_package(session, filed, order, number) for number in ("0604", "0605")]
-    spec = dict(filed.effect.spec) | {"documents": [str(package) for package, _ in packages]}
-    body = {"input": {"file_number": target.aktenzeichen, "file_id": str(target.id), "new_file": target.new,
-                      "plan": filing.plan, "transaction_id": str(case.id), "process_id": str(filed.effect.id)},
-            "variables": filed.variables}
+    package, package_digest = _package(session, filed, order)
+    spec = dict(filed.effect.spec) | {"documents": [str(package)]}
+    body = {
+        "input": {
+            "file_number": target.aktenzeichen,
+            "file_id": str(target.id),
+            "new_file": target.new,
+            "plan": filing.plan,
+            "transaction_id": str(case.id),
+            "process_id": str(filed.effect.id),
+        },
+        "variables": filed.variables,
+    }
     session.execute(
-        update(Effect).where(Effect.id == filed.effect.id).values(spec=spec, body=content.seal_json(filed.key, body)))
-    events.record(
-        session, tenant=case.tenant_id, case_id=case.id, kind="filing", element=filed.effect.element,
-        summary=f"Ablage vorbereitet: Akte {target.aktenzeichen}" + (" (neu)" if target.new else " (vorhanden)"),
-        detail={"aktenzeichen": target.aktenzeichen, "packages": [str(package) for package, _ in packages],
-                "sha256": [digest for _, digest in packages]},
+        update(Effect).where(Effect.id == filed.effect.id).values(spec=spec, body=content.seal_json(filed.key, body))
     )
-    audit.record(session, actor="hub", action="case.filed", subject=str(case.id), tenant=case.tenant_id,
-                 detail={"aktenzeichen": target.aktenzeichen, "packages": [digest for _, digest in packages]})
+    events.record(
+        session,
+        tenant=case.tenant_id,
+        case_id=case.id,
+        kind="filing",
+        element=filed.effect.element,
+        summary=f"Ablage vorbereitet: Akte {target.aktenzeichen}" + (" (neu)" if target.new else " (vorhanden)"),
+        detail={"aktenzeichen": target.aktenzeichen, "package": str(package), "sha256": package_digest},
+    )
+    audit.record(
+        session,
+        actor="hub",
+        action="case.filed",
+        subject=str(case.id),
+        tenant=case.tenant_id,
+        detail={"aktenzeichen": target.aktenzeichen, "package": package_digest},
+    )
     jobs.enqueue(session, SEND, str(filed.effect.id), case.id, tenant=case.tenant_id)
 
 
-def _package(session: Session, filed: Filed, order: xdomea.FilingOrder, number: str) -> tuple[UUID, str]:
-    """Write one message package (0604 creates, 0605 files), sealed; its document id and digest."""
+def _package(session: Session, filed: Filed, order: xdomea.FilingOrder) -> tuple[UUID, str]:
+    """Write the package (0604 creates, 0605 files), sealed; its document id and digest."""
     case = filed.case
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
-        info = xdomea.write_message_package(order, number, spool)
+        info = xdomea.write_package(order, cast(BinaryIO, spool))
         spool.seek(0)
         blob = vault.blobs().write(spool, filed.key)
     document = documents.add_stored(
-        session, tenant=case.tenant_id, key_id=case.data_key_id, key=filed.key, role="package", name=info.name,
-        title=f"xdomea-Paket {number}", media_type="application/zip", blob=blob, case_id=case.id,
+        session,
+        tenant=case.tenant_id,
+        key_id=case.data_key_id,
+        key=filed.key,
+        role="package",
+        name=info.name,
+        title="xdomea-Paket (SGOErstellen, SGOAblegen)",
+        media_type="application/zip",
+        blob=blob,
+        case_id=case.id,
     )
     return document, blob.sha256
 
@@ -207,23 +272,41 @@ def _order(session: Session, filed: Filed, target: akte.Found) -> xdomea.FilingO
     case, profile = filed.case, filed.process.profile
     plan = xdomea.PlanUnit(profile.filing.plan, profile.filing.plan_title)
     received = berlin_date(case.received_at)
-    retention = xdomea.Retention(_years(profile.retention.period), {
-        "archive": xdomea.Disposal.ARCHIVE, "destroy": xdomea.Disposal.DESTROY,
-    }.get(profile.retention.disposal, xdomea.Disposal.JUDGE))
+    retention = xdomea.Retention(
+        _years(profile.retention.period),
+        {
+            "archive": xdomea.Disposal.ARCHIVE,
+            "destroy": xdomea.Disposal.DESTROY,
+        }.get(profile.retention.disposal, xdomea.Disposal.JUDGE),
+    )
     title = german(value_or(profile.filing.file.title, profile.filing.plan_title, filed.variables, filed.tables))
     file: xdomea.FileRecord | xdomea.ExistingRecord
     if target.new:
-        file = xdomea.FileRecord(id=target.id, title=title, number=target.aktenzeichen, plan=plan,
-                                 period=xdomea.Period(begin=received), retention=retention)
+        file = xdomea.FileRecord(
+            id=target.id,
+            title=title,
+            number=target.aktenzeichen,
+            plan=plan,
+            period=xdomea.Period(begin=received),
+            retention=retention,
+        )
     else:
         file = xdomea.ExistingRecord(id=target.far_id or str(target.id), number=target.aktenzeichen)
     subject = german(value_or(profile.filing.transaction.title, profile.title, filed.variables, filed.tables))
     return xdomea.FilingOrder(
-        process_id=filed.effect.id, created_at=filed.effect.created_at.replace(microsecond=0),
+        process_id=filed.effect.id,
+        created_at=filed.effect.created_at.replace(microsecond=0),
         sender=xdomea.Party(AUTHORITY, catalogue.department_title(session, case.tenant_id, case.department)),
-        receiver=xdomea.Party(AUTHORITY, "E-Akte"), file=file,
-        transaction=xdomea.TransactionRecord(id=case.id, title=subject, number=case.number, plan=plan,
-                                             period=xdomea.Period(begin=received), retention=retention),
+        receiver=xdomea.Party(AUTHORITY, "E-Akte"),
+        file=file,
+        transaction=xdomea.TransactionRecord(
+            id=case.id,
+            title=subject,
+            number=case.number,
+            plan=plan,
+            period=xdomea.Period(begin=received),
+            retention=retention,
+        ),
         documents=(*(_record(session, item) for item in filed.documents), _summary_record(filed)),
     )
 
@@ -234,8 +317,14 @@ def _years(period: str) -> int | None:
 
 def _record(session: Session, item: Stored) -> xdomea.DocumentRecord:
     return xdomea.DocumentRecord(
-        id=item.id, title=item.title, name=item.name, media_type=item.media_type, size=item.size, sha256=item.sha256,
-        open=_opener(session, item), received_on=berlin_date(item.created_at),
+        id=item.id,
+        title=item.title,
+        name=item.name,
+        media_type=item.media_type,
+        size=item.size,
+        sha256=item.sha256,
+        open=_opener(session, item),
+        received_on=berlin_date(item.created_at),
     )
 
 
@@ -245,8 +334,12 @@ def _opener(session: Session, item: Stored) -> Callable[[], BinaryIO]:
 
 def _summary_record(filed: Filed) -> xdomea.DocumentRecord:
     return xdomea.DocumentRecord(
-        id=filed.summary_id, title="Zusammenfassung", name=f"Zusammenfassung-{filed.case.number}.pdf",
-        media_type="application/pdf", size=len(filed.summary), open=lambda: io.BytesIO(filed.summary),
+        id=filed.summary_id,
+        title="Zusammenfassung",
+        name=f"Zusammenfassung-{filed.case.number}.pdf",
+        media_type="application/pdf",
+        size=len(filed.summary),
+        open=lambda: io.BytesIO(filed.summary),
         dated_on=berlin_date(filed.case.received_at),
     )
 
@@ -257,11 +350,16 @@ def forget_packages(db: Database) -> None:
         rows = session.execute(
             select(Document.id, Document.blob)
             .join(Effect, Effect.case_id == Document.case_id)
-            .where(Document.role == "package", Document.blob.is_not(None), Effect.kind == "delivery",
-                   Effect.state == "done", Document.created_at < now() - timedelta(days=7)).limit(500)
+            .where(
+                Document.role == "package",
+                Document.blob.is_not(None),
+                Effect.kind == "delivery",
+                Effect.state == "done",
+                Document.created_at < now() - timedelta(days=7),
+            )
+            .limit(500)
         ).all()
         for row in rows:
             session.execute(update(Document).where(Document.id == row.id).values(blob=None))
     for row in rows:
         vault.blobs().delete(row.blob)
-

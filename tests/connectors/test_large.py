@@ -69,8 +69,8 @@ def test_a_missing_folder_is_for_it_and_not_created(tmp_path) -> None:
     manifest = find()["dms-xdomea-folder"]
     sample = next(s for s in golden.samples(manifest) if s.operation)
     gone = Instance("gone", 1, manifest, {"folder": str(tmp_path / "share")})
-    step = plan(manifest, "file")[1]
+    step = plan(manifest, "file")[0]
     assert perform(step, gone, sample.message, sample.attachments).kind == "configuration"
     (tmp_path / "share").mkdir()
     assert perform(step, gone, sample.message, sample.attachments).kind == "delivered"
-    assert [path.name for path in (tmp_path / "share").iterdir()] == [f"{sample.message.key}-0605.zip"]
+    assert [path.name for path in (tmp_path / "share").iterdir()] == [f"{sample.message.key}.zip"]
