@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -49,9 +50,16 @@ def sink(session: Session, job: Job, error: str) -> None:
     case = session.get(Case, job.subject) if job.subject else None
     last = error.strip().splitlines()[-1][:300] if error.strip() else "unbekannt"
     troubles.open_trouble(
-        session, tenant=job.tenant, kind=troubles.STOERUNG, code="job.failed",
-        title=f"Auftrag „{job.kind}“ ist gescheitert", message=last, dedupe=f"job:{job.id}", choices=("retry-job",),
-        case_id=case.id if case else None, department=case.department if case else None,
+        session,
+        tenant=job.tenant,
+        kind=troubles.STOERUNG,
+        code="job.failed",
+        title=f"Auftrag „{job.kind}“ ist gescheitert",
+        message=last,
+        dedupe=f"job:{job.id}",
+        choices=("retry-job",),
+        case_id=case.id if case else None,
+        department=case.department if case else None,
         detail={"job": str(job.id), "kind": job.kind, "key": job.key},
     )
 
@@ -80,6 +88,8 @@ def _preload() -> None:
         for process in library.all_released(session, settings().tenant):
             _ = process.model, process.schema
     db.dispose()
+    gc.collect()
+    gc.freeze()  # what was loaded stays in shared pages; the children's collector never touches it
 
 
 def queue_prefix() -> str:
@@ -97,6 +107,7 @@ def carrier() -> CeleryCarrier:
 
 def run_worker(*, processes: int | None = None) -> int:
     """`ozg-hub worker`: run jobs until SIGTERM."""
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")  # typst: its threads cost more than they bring beside other workers
     configure(settings())
     return work(carrier(), _build, processes=processes or settings().worker_processes, preload=_preload)
 

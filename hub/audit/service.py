@@ -28,6 +28,11 @@ _START = bytes(32)
 _INSERT = insert(AuditEntry).values(
     {name: bindparam(name) for name in ("id", "tenant_id", "at", "actor", "action", "subject", "detail")}
 )
+# One statement a batch instead of one an entry.
+_PLACE_ALL = text(
+    "UPDATE audit_entry AS e SET position = v.place, digest = v.sum FROM unnest("
+    "CAST(:entrys AS uuid[]), CAST(:places AS bigint[]), CAST(:sums AS bytea[])) AS v(id, place, sum) WHERE e.id = v.id"
+)
 _PLACE = (
     update(AuditEntry.__table__)  # type: ignore[arg-type]
     .where(AuditEntry.id == bindparam("entry"))
@@ -137,7 +142,11 @@ def _seal_batch(session: Session) -> int:
             digest = _digest(digest, place, row)
             places.append({"entry": row.id, "place": place, "sum": digest})
         head.position, head.digest, head.sealed_at = place, digest, now()
-    session.connection().execute(_PLACE, places)
+    if session.get_bind().dialect.name == "postgresql":
+        columns = {f"{name}s": [place[name] for place in places] for name in ("entry", "place", "sum")}
+        session.connection().execute(_PLACE_ALL, columns)
+    else:
+        session.connection().execute(_PLACE, places)
     return len(rows)
 
 

@@ -9,13 +9,15 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from hub.cases import rows
 from hub.cases.model import CaseData
 from hub.kit.clock import now
 from hub.kit.keys import DataKey
+
+_DATA = select(CaseData.name, CaseData.body).where(CaseData.case_id == bindparam("case"))
 
 
 def _plain(value: object) -> object:
@@ -45,16 +47,16 @@ def open_json(key: DataKey, sealed: bytes) -> Any:
 
 def put_data(session: Session, *, tenant: str, case_id: UUID, key: DataKey, name: str, value: object) -> None:
     """Keep an answer or result under its element id; a later one replaces it."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = {"body": seal_json(key, value), "updated_at": now()}
-    session.execute(
-        insert(CaseData)
-        .values(case_id=case_id, name=name, tenant_id=tenant, **row)
-        .on_conflict_do_update(index_elements=["case_id", "name"], set_=row)
+    rows.put(
+        session,
+        CaseData,
+        {"case_id": case_id, "name": name, "tenant_id": tenant, "body": seal_json(key, value), "updated_at": now()},
+        key=("case_id", "name"),
+        change=("body", "updated_at"),
     )
 
 
 def get_data(session: Session, case_id: UUID, key: DataKey) -> dict[str, Any]:
     """All answers and results of a case by element id; the application is under `application`."""
-    rows = session.execute(select(CaseData.name, CaseData.body).where(CaseData.case_id == case_id))
-    return {name: open_json(key, body) for name, body in rows}
+    found = session.connection().execute(_DATA, {"case": case_id})
+    return {name: open_json(key, body) for name, body in found}

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from hub import jobs
@@ -18,6 +18,10 @@ from hub.kit.clock import BERLIN
 from hub.kit.database import new_id
 from hub.library.expressions import value_or
 from hub.library.profile import DeadlineRule
+
+_RUNNING = select(Deadline.name, Deadline.due_on).where(
+    Deadline.case_id == bindparam("case"), Deadline.state == "running"
+)
 
 
 def applicable(rules: Iterable[DeadlineRule], day: date) -> list[DeadlineRule]:
@@ -44,7 +48,12 @@ def last_day(rule: DeadlineRule, starts_on: date, scope: Mapping[str, Any]) -> d
 
 
 def open_all(
-    session: Session, *, tenant: str, case_id: UUID, rules: Iterable[DeadlineRule], received_on: date,
+    session: Session,
+    *,
+    tenant: str,
+    case_id: UUID,
+    rules: Iterable[DeadlineRule],
+    received_on: date,
     scope: Mapping[str, Any],
 ) -> None:
     """Write the deadlines of a new case; those that start with receipt run from that day."""
@@ -54,11 +63,19 @@ def open_all(
         starts = due is not None
         if rule.starts == "received" and not starts:
             continue
-        rows.append({
-            "id": new_id(), "tenant_id": tenant, "case_id": case_id, "name": rule.id, "title": rule.title,
-            "legal_basis": rule.legal_basis, "state": "running" if starts else "not_started",
-            "starts_on": received_on if starts else None, "due_on": due,
-        })
+        rows.append(
+            {
+                "id": new_id(),
+                "tenant_id": tenant,
+                "case_id": case_id,
+                "name": rule.id,
+                "title": rule.title,
+                "legal_basis": rule.legal_basis,
+                "state": "running" if starts else "not_started",
+                "starts_on": received_on if starts else None,
+                "due_on": due,
+            }
+        )
     if rows:
         session.execute(insert(Deadline), rows)
 
@@ -103,18 +120,22 @@ def _reschedule(session: Session, case_id: UUID, name: str, due: date) -> None:
 
 def instants(session: Session, case_id: UUID) -> dict[str, datetime]:
     """The running deadlines of a case by name, as instants for the engine."""
-    rows = session.execute(
-        select(Deadline.name, Deadline.due_on).where(Deadline.case_id == case_id, Deadline.state == "running")
-    )
-    return {name: end_of_day(due) for name, due in rows if due}
+    found = session.connection().execute(_RUNNING, {"case": case_id})
+    return {name: end_of_day(due) for name, due in found if due}
 
 
 def of_case(session: Session, case_id: UUID) -> list[Mapping[str, Any]]:
     """The deadlines of a case for showing."""
     rows = session.scalars(select(Deadline).where(Deadline.case_id == case_id).order_by(Deadline.id))
     return [
-        {"name": row.name, "title": row.title, "legal_basis": row.legal_basis, "state": row.state,
-         "starts_on": row.starts_on, "due_on": row.due_on}
+        {
+            "name": row.name,
+            "title": row.title,
+            "legal_basis": row.legal_basis,
+            "state": row.state,
+            "starts_on": row.starts_on,
+            "due_on": row.due_on,
+        }
         for row in rows
     ]
 
@@ -127,7 +148,13 @@ def close_all(session: Session, case_id: UUID) -> None:
 
 
 def follow(
-    session: Session, *, case: Case, rules: Iterable[DeadlineRule], event: str, payload: Mapping[str, Any], day: date,
+    session: Session,
+    *,
+    case: Case,
+    rules: Iterable[DeadlineRule],
+    event: str,
+    payload: Mapping[str, Any],
+    day: date,
     scope: Mapping[str, Any],
 ) -> list[str]:
     """What a message of the leading application does to the deadlines: it starts them or moves them.

@@ -9,9 +9,10 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from hub.cases import rows
 from hub.cases.content import open_json, seal_json
 from hub.cases.model import Document
 from hub.kit.blobs import BlobStore, StoredBlob
@@ -42,10 +43,17 @@ class Stored:
 def _insert(session: Session, tenant: str, key_id: UUID, key: DataKey, values: dict[str, Any]) -> UUID:
     document_id = values.pop("document_id", None) or new_id()
     meta = {"name": values.pop("name"), "title": values.pop("title")}
-    session.execute(
-        insert(Document).values(
-            id=document_id, tenant_id=tenant, data_key_id=key_id, meta=seal_json(key, meta), created_at=now(), **values
-        )
+    rows.add(
+        session,
+        Document,
+        values
+        | {
+            "id": document_id,
+            "tenant_id": tenant,
+            "data_key_id": key_id,
+            "meta": seal_json(key, meta),
+            "created_at": now(),
+        },
     )
     return document_id
 
@@ -74,11 +82,27 @@ def add(
         inline = key.seal(content)
     else:
         ref = blobs.write(io.BytesIO(content), key).ref
-    return _insert(session, tenant, key_id, key, {
-        "document_id": document_id, "role": role, "name": name, "title": title, "media_type": media_type,
-        "size": len(content), "sha256": sha256(content).hexdigest(), "inline": inline, "blob": ref,
-        "submission_id": submission_id, "case_id": case_id, "public": public, "flag": flag,
-    })
+    return _insert(
+        session,
+        tenant,
+        key_id,
+        key,
+        {
+            "document_id": document_id,
+            "role": role,
+            "name": name,
+            "title": title,
+            "media_type": media_type,
+            "size": len(content),
+            "sha256": sha256(content).hexdigest(),
+            "inline": inline,
+            "blob": ref,
+            "submission_id": submission_id,
+            "case_id": case_id,
+            "public": public,
+            "flag": flag,
+        },
+    )
 
 
 def add_stored(
@@ -97,42 +121,76 @@ def add_stored(
     flag: str | None = None,
 ) -> UUID:
     """Register a blob that was written while it streamed in; its id."""
-    return _insert(session, tenant, key_id, key, {
-        "role": role, "name": name, "title": title, "media_type": media_type, "size": blob.size,
-        "sha256": blob.sha256, "inline": None, "blob": blob.ref, "submission_id": submission_id, "case_id": case_id,
-        "public": False, "flag": flag,
-    })
+    return _insert(
+        session,
+        tenant,
+        key_id,
+        key,
+        {
+            "role": role,
+            "name": name,
+            "title": title,
+            "media_type": media_type,
+            "size": blob.size,
+            "sha256": blob.sha256,
+            "inline": None,
+            "blob": blob.ref,
+            "submission_id": submission_id,
+            "case_id": case_id,
+            "public": False,
+            "flag": flag,
+        },
+    )
 
 
 _COLUMNS = (
-    Document.id, Document.role, Document.meta, Document.media_type, Document.size, Document.sha256,
-    Document.data_key_id, Document.flag, Document.public, Document.created_at,
+    Document.id,
+    Document.role,
+    Document.meta,
+    Document.media_type,
+    Document.size,
+    Document.sha256,
+    Document.data_key_id,
+    Document.flag,
+    Document.public,
+    Document.created_at,
 )
+
+
+_OF_CASE = select(*_COLUMNS).where(Document.case_id == bindparam("case")).order_by(Document.id)
+_CONTENT = select(Document.inline, Document.blob).where(Document.id == bindparam("document"))
 
 
 def _stored(row: Any, key: DataKey) -> Stored:
     meta = open_json(key, row.meta)
     return Stored(
-        id=row.id, role=row.role, name=meta["name"], title=meta["title"], media_type=row.media_type, size=row.size,
-        sha256=row.sha256, data_key_id=row.data_key_id, flag=row.flag, public=row.public, created_at=row.created_at,
+        id=row.id,
+        role=row.role,
+        name=meta["name"],
+        title=meta["title"],
+        media_type=row.media_type,
+        size=row.size,
+        sha256=row.sha256,
+        data_key_id=row.data_key_id,
+        flag=row.flag,
+        public=row.public,
+        created_at=row.created_at,
     )
 
 
 def of_case(session: Session, case_id: UUID, keys: Any) -> list[Stored]:
     """The documents of a case in the order they came; `keys(session, key_id)` gives their data keys."""
-    rows = session.execute(select(*_COLUMNS).where(Document.case_id == case_id).order_by(Document.id)).all()
-    return [_stored(row, keys(session, row.data_key_id)) for row in rows]
+    found = session.connection().execute(_OF_CASE, {"case": case_id}).all()
+    return [_stored(row, keys(session, row.data_key_id)) for row in found]
 
 
 def of_submission(session: Session, submission_id: UUID, keys: Any) -> list[Stored]:
     """The documents that came with a submission."""
-    rows = session.execute(
-        select(*_COLUMNS).where(Document.submission_id == submission_id).order_by(Document.id)
-    ).all()
+    rows = session.execute(select(*_COLUMNS).where(Document.submission_id == submission_id).order_by(Document.id)).all()
     return [_stored(row, keys(session, row.data_key_id)) for row in rows]
 
 
 def open_content(session: Session, document_id: UUID, key: DataKey, blobs: BlobStore) -> BinaryIO:
     """A readable stream of a document's content; it stays valid after the session is closed."""
-    row = session.execute(select(Document.inline, Document.blob).where(Document.id == document_id)).one()
+    row = session.connection().execute(_CONTENT, {"document": document_id}).one()
     return io.BytesIO(key.open(row.inline)) if row.inline is not None else blobs.open(row.blob, key)

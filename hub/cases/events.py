@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from hub import jobs
+from hub.cases import rows
 from hub.cases.kinds import PUSH
 from hub.cases.model import CaseEvent
 from hub.kit.clock import now
@@ -35,13 +35,23 @@ def record(
 
     A public event asks for a push to the portal unless `push` is False (several events in one step are told once).
     """
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(CaseEvent).values(
-        id=new_id(), tenant_id=tenant, case_id=case_id, at=now(), kind=kind, actor=actor, element=element,
-        summary=summary, detail=dict(detail) if detail else None, body=body, public=public, dedupe=dedupe,
-    )
-    if dedupe is not None:
-        statement = statement.on_conflict_do_nothing(index_elements=["case_id", "dedupe"])
-    session.execute(statement)
+    event = {
+        "id": new_id(),
+        "tenant_id": tenant,
+        "case_id": case_id,
+        "at": now(),
+        "kind": kind,
+        "actor": actor,
+        "element": element,
+        "summary": summary,
+        "detail": dict(detail) if detail else None,
+        "body": body,
+        "public": public,
+        "dedupe": dedupe,
+    }
+    if dedupe is None:
+        rows.add(session, CaseEvent, event)
+    else:
+        rows.add_new(session, CaseEvent, event, key=("case_id", "dedupe"))
     if public if push is None else push:
         jobs.enqueue(session, PUSH, str(case_id), case_id, tenant=tenant)

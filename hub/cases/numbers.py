@@ -43,9 +43,7 @@ def next_aktenzeichen(session: Session, tenant: str, plan: str, year: int) -> st
     statement = (
         insert(AktenzeichenCounter)
         .values(tenant_id=tenant, plan=plan, year=year, last=1)
-        .on_conflict_do_update(
-            index_elements=["tenant_id", "plan", "year"], set_={"last": table.c.last + 1}
-        )
+        .on_conflict_do_update(index_elements=["tenant_id", "plan", "year"], set_={"last": table.c.last + 1})
         .returning(table.c.last)
     )
     number = session.execute(statement).scalar_one()

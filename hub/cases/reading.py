@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import xoev
-from xoev.view import Section
-
 from hub.library.process import Process
+from xoev.view import Section
 
 
 def reading_view(process: Process, original: bytes) -> list[Section]:
@@ -27,5 +26,8 @@ def reading_view(process: Process, original: bytes) -> list[Section]:
 
 
 def section_data(section: Section) -> dict[str, Any]:
-    return {"title": section.title, "rows": [[row.label, row.value] for row in section.rows],
-            "sections": [section_data(inner) for inner in section.sections]}
+    return {
+        "title": section.title,
+        "rows": [[row.label, row.value] for row in section.rows],
+        "sections": [section_data(inner) for inner in section.sections],
+    }

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from hub import jobs
+from hub.cases import rows
 from hub.cases.content import seal_json
 from hub.cases.kinds import ADVANCE
 from hub.cases.model import Signal
@@ -30,10 +30,18 @@ def send(
     body: Mapping[str, Any],
 ) -> None:
     """Leave an event for the engine and a job that makes the case advance, both in the caller's transaction."""
-    session.execute(
-        insert(Signal).values(
-            id=new_id(), tenant_id=tenant, case_id=case_id, kind=kind, wait=wait, message=message,
-            body=seal_json(key, body), created_at=now(),
-        )
+    rows.add(
+        session,
+        Signal,
+        {
+            "id": new_id(),
+            "tenant_id": tenant,
+            "case_id": case_id,
+            "kind": kind,
+            "wait": wait,
+            "message": message,
+            "body": seal_json(key, body),
+            "created_at": now(),
+        },
     )
     jobs.enqueue(session, ADVANCE, str(case_id), case_id, tenant=tenant)

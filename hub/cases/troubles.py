@@ -6,13 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from hub.cases.model import Trouble
 from hub.kit.clock import now
 from hub.kit.database import new_id
+
+_SOLVE = (
+    update(Trouble.__table__)  # type: ignore[arg-type]
+    .where(Trouble.tenant_id == bindparam("tenant"), Trouble.dedupe == bindparam("which"), Trouble.state == "open")
+    .values(state="solved", solved_at=bindparam("at"), solved_by=bindparam("by"), solution=bindparam("how"))
+)
 
 KLAERFALL = "klaerfall"  # for the department
 STOERUNG = "stoerung"  # for IT
@@ -37,10 +43,21 @@ def open_trouble(
     """Open a clearing item, or reopen the one with the same `dedupe`; it is solved by a later success, not a click."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     values = {
-        "kind": kind, "code": code, "title": title, "message": message, "choices": list(choices),
-        "case_id": case_id, "submission_id": submission_id, "effect_id": effect_id, "department": department,
-        "detail": dict(detail) if detail else None, "state": "open", "created_at": now(),
-        "solved_at": None, "solved_by": None, "solution": None,
+        "kind": kind,
+        "code": code,
+        "title": title,
+        "message": message,
+        "choices": list(choices),
+        "case_id": case_id,
+        "submission_id": submission_id,
+        "effect_id": effect_id,
+        "department": department,
+        "detail": dict(detail) if detail else None,
+        "state": "open",
+        "created_at": now(),
+        "solved_at": None,
+        "solved_by": None,
+        "solution": None,
     }
     session.execute(
         insert(Trouble)
@@ -51,9 +68,7 @@ def open_trouble(
 
 def solve(session: Session, *, tenant: str, dedupe: str, by: str, solution: str) -> bool:
     """Mark an open item solved; says whether there was one."""
-    done = session.execute(
-        update(Trouble)
-        .where(Trouble.tenant_id == tenant, Trouble.dedupe == dedupe, Trouble.state == "open")
-        .values(state="solved", solved_at=now(), solved_by=by, solution=solution)
+    done = session.connection().execute(
+        _SOLVE, {"tenant": tenant, "which": dedupe, "at": now(), "by": by, "how": solution}
     )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    return bool(done.rowcount)

@@ -24,7 +24,7 @@ class Department(Base):
 
 
 class Competence(Base):
-    """Who is competent (Zuständigkeit): a value of the application, such as a street or Leitweg-ID, names a department."""
+    """Who is competent (Zuständigkeit): a value such as a street or Leitweg-ID names a department."""
 
     __tablename__ = "competence"
 
@@ -55,8 +55,14 @@ class ConnectorInstance(Base):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "name", "version"),
-        Index("ux_connector_instance_active", "tenant_id", "name", unique=True, postgresql_where=text("active"),
-              sqlite_where=text("active")),
+        Index(
+            "ux_connector_instance_active",
+            "tenant_id",
+            "name",
+            unique=True,
+            postgresql_where=text("active"),
+            sqlite_where=text("active"),
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -54,7 +55,9 @@ def competent_department(session: Session, tenant: str, service: str, kind: str,
     """The department that a value (street, Leitweg-ID) makes competent, if the city has said so."""
     return session.scalar(
         select(Competence.department).where(
-            Competence.tenant_id == tenant, Competence.service == service, Competence.kind == kind,
+            Competence.tenant_id == tenant,
+            Competence.service == service,
+            Competence.kind == kind,
             Competence.value == value.casefold(),
         )
     )
@@ -64,8 +67,38 @@ def _target(row: ConnectorInstance) -> Target:
     return Target(row.name, row.version, row.connector, row.title, row.stage, row.settings, row.limits)
 
 
+_REMEMBERED_S = 5.0
+_remembered: dict[tuple[object, ...], tuple[float, object]] = {}
+
+
+def _recall(slot: tuple[object, ...]) -> object | None:
+    """Configuration read within the last seconds; a change made elsewhere is seen after that."""
+    entry = _remembered.get(slot)
+    return entry[1] if entry and entry[0] > time.monotonic() else None
+
+
+def _remember(slot: tuple[object, ...], value: object) -> None:
+    if len(_remembered) > 2000:
+        _remembered.clear()
+    _remembered[slot] = (time.monotonic() + _REMEMBERED_S, value)
+
+
+def _slot(session: Session, *names: str) -> tuple[object, ...]:
+    return (id(session.get_bind().engine), *names)
+
+
 def target(session: Session, tenant: str, name: str) -> Target:
-    """The active version of an instance. Raises NotConfiguredError."""
+    """The active version of an instance, at most five seconds old. Raises NotConfiguredError."""
+    slot = _slot(session, "target", tenant, name)
+    known = _recall(slot)
+    if isinstance(known, Target):
+        return known
+    found = _read_target(session, tenant, name)
+    _remember(slot, found)
+    return found
+
+
+def _read_target(session: Session, tenant: str, name: str) -> Target:
     row = session.scalar(
         select(ConnectorInstance).where(
             ConnectorInstance.tenant_id == tenant, ConnectorInstance.name == name, ConnectorInstance.active
@@ -87,6 +120,17 @@ def targets(session: Session, tenant: str) -> list[Target]:
 
 
 def bound_instance(session: Session, tenant: str, process: str, role: str, connector: str) -> str:
+    """Like `find_bound`, at most five seconds old."""
+    slot = _slot(session, "bound", tenant, process, role, connector)
+    known = _recall(slot)
+    if isinstance(known, str):
+        return known
+    found = find_bound(session, tenant, process, role, connector)
+    _remember(slot, found)
+    return found
+
+
+def find_bound(session: Session, tenant: str, process: str, role: str, connector: str) -> str:
     """The name of the instance that fills a connector role of a process.
 
     A binding of the process wins over one for every process (`*`); without any, the only active instance of the
@@ -161,7 +205,7 @@ def instance(found: Target) -> Instance:
         return _ready[slot]
     if found.stage != settings().stage:
         raise NotConfiguredError(
-            f"Die Anbindung „{found.name}“ gehört zur Stufe „{found.stage}“, diese Installation zu „{settings().stage}“."
+            f"Die Anbindung „{found.name}“ gehört zur Stufe „{found.stage}“, dieser Hub zu „{settings().stage}“."
         )
     if found.connector not in registry():
         raise NotConfiguredError(f"Den Konnektor „{found.connector}“ gibt es in dieser Installation nicht.")
@@ -170,7 +214,11 @@ def instance(found: Target) -> Instance:
     if faults := connectors.settings_faults(manifest, values):
         raise NotConfiguredError(f"Einstellungen der Anbindung „{found.name}“: " + "; ".join(str(f) for f in faults))
     ready = Instance(
-        id=found.name, version=found.version, manifest=manifest, settings=values, stage=found.stage,
+        id=found.name,
+        version=found.version,
+        manifest=manifest,
+        settings=values,
+        stage=found.stage,
         timeout_s=float(found.limits.get("timeout_s", 30)),
     )
     _ready[slot] = ready
@@ -193,6 +241,7 @@ def configure(
 
     Settings are checked on save. Raises NotConfiguredError.
     """
+    _remembered.clear()
     stage = stage or settings().stage
     limits = dict(limits or {})
     last = session.scalar(
@@ -201,14 +250,31 @@ def configure(
         .order_by(ConnectorInstance.version.desc())
         .limit(1)
     )
-    same = last and last.active and (last.connector, last.settings, last.limits, last.stage) == (
-        connector, dict(values), limits, stage,
+    same = (
+        last
+        and last.active
+        and (last.connector, last.settings, last.limits, last.stage)
+        == (
+            connector,
+            dict(values),
+            limits,
+            stage,
+        )
     )
     if last and same:
         return _target(last)
     row = ConnectorInstance(
-        tenant_id=tenant, name=name, version=last.version + 1 if last else 1, connector=connector, title=title,
-        stage=stage, owner=owner, settings=dict(values), limits=limits, active=True, created_at=now(),
+        tenant_id=tenant,
+        name=name,
+        version=last.version + 1 if last else 1,
+        connector=connector,
+        title=title,
+        stage=stage,
+        owner=owner,
+        settings=dict(values),
+        limits=limits,
+        active=True,
+        created_at=now(),
     )
     instance(replace(_target(row), version=row.version))
     session.execute(
@@ -231,28 +297,38 @@ def load_city(session: Session, tenant: str, city: Mapping[str, Any]) -> None:
     for item in city.get("departments", ()):
         values = {"title": item["title"], "number": item.get("number")}
         session.execute(
-            insert(Department).values(tenant_id=tenant, id=item["id"], **values)
+            insert(Department)
+            .values(tenant_id=tenant, id=item["id"], **values)
             .on_conflict_do_update(index_elements=["tenant_id", "id"], set_=values)
         )
     for item in city.get("competence", ()):
         session.execute(
             insert(Competence)
-            .values(tenant_id=tenant, service=item["service"], kind=item["kind"],
-                    value=str(item["value"]).casefold(), department=item["department"])
+            .values(
+                tenant_id=tenant,
+                service=item["service"],
+                kind=item["kind"],
+                value=str(item["value"]).casefold(),
+                department=item["department"],
+            )
             .on_conflict_do_update(
                 index_elements=["tenant_id", "service", "kind", "value"], set_={"department": item["department"]}
             )
         )
     for item in city.get("instances", ()):
         configure(
-            session, tenant=tenant, name=item["name"], connector=item["connector"], title=item["title"],
-            owner=item["owner"], values=item["settings"], limits=item.get("limits"),
+            session,
+            tenant=tenant,
+            name=item["name"],
+            connector=item["connector"],
+            title=item["title"],
+            owner=item["owner"],
+            values=item["settings"],
+            limits=item.get("limits"),
         )
     for item in city.get("bindings", ()):
         session.execute(
             insert(Binding)
             .values(tenant_id=tenant, process=item["process"], role=item["role"], instance=item["instance"])
-            .on_conflict_do_update(
-                index_elements=["tenant_id", "process", "role"], set_={"instance": item["instance"]}
-            )
+            .on_conflict_do_update(index_elements=["tenant_id", "process", "role"], set_={"instance": item["instance"]})
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from connectors import Outcome
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from connectors import Outcome
+from hub.cases import troubles
 from hub.catalogue.model import InstanceHealth
 from hub.catalogue.service import Target
 from hub.kit.clock import now
@@ -17,20 +18,20 @@ THRESHOLD = 5
 LONGEST_S = 120.0
 
 
+_MINE = (InstanceHealth.tenant_id == bindparam("tenant"), InstanceHealth.name == bindparam("target"))
+_OPEN_UNTIL = select(InstanceHealth.open_until).where(*_MINE, InstanceHealth.open_until.is_not(None))
+_FAILURES = select(InstanceHealth.failures).where(*_MINE)
+
+
 def closed_until(session: Session, tenant: str, target: Target) -> datetime | None:
     """When calls may go again, if they may not go now."""
-    until = session.scalar(
-        select(InstanceHealth.open_until).where(InstanceHealth.tenant_id == tenant, InstanceHealth.name == target.name,
-                                                InstanceHealth.open_until.is_not(None))
-    )
+    until = session.connection().execute(_OPEN_UNTIL, {"tenant": tenant, "target": target.name}).scalar()
     return until if until and until > now() else None
 
 
 def note(session: Session, tenant: str, target: Target, outcome: Outcome) -> None:
     """A failure counts, a success clears; a healthy target costs one indexed read and no write."""
-    failures = session.scalar(
-        select(InstanceHealth.failures).where(InstanceHealth.tenant_id == tenant, InstanceHealth.name == target.name)
-    )
+    failures = session.connection().execute(_FAILURES, {"tenant": tenant, "target": target.name}).scalar()
     if outcome.kind not in {"transient", "unknown"}:
         if failures:
             session.execute(
@@ -38,15 +39,31 @@ def note(session: Session, tenant: str, target: Target, outcome: Outcome) -> Non
                 .where(InstanceHealth.tenant_id == tenant, InstanceHealth.name == target.name)
                 .values(failures=0, open_until=None, last_success_at=now())
             )
+            troubles.solve(session, tenant=tenant, dedupe=f"instance:{target.name}", by="hub", solution="recovered")
         return
     count = (failures or 0) + 1
     wait = min(LONGEST_S, float(target.limits.get("breaker_s", 2)) * 2 ** max(0, count - THRESHOLD))
     values = {
-        "failures": count, "last_failure": (outcome.detail or outcome.say or outcome.kind)[:300],
+        "failures": count,
+        "last_failure": (outcome.detail or outcome.say or outcome.kind)[:300],
         "open_until": now() + timedelta(seconds=wait) if count >= THRESHOLD else None,
     }
+    if count == THRESHOLD:  # many cases may wait for one target: IT is told once, by the target, not by the case
+        troubles.open_trouble(
+            session,
+            tenant=tenant,
+            kind=troubles.STOERUNG,
+            code="instance.unreachable",
+            title=f"{target.title} ist nicht erreichbar",
+            message=f"{count} Aufrufe nacheinander sind gescheitert: {values['last_failure']} Der Hub versucht "
+            "es von selbst weiter; nichts geht verloren.",
+            dedupe=f"instance:{target.name}",
+            choices=("noted",),
+            detail={"instance": target.name},
+        )
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     session.execute(
-        make(InstanceHealth).values(tenant_id=tenant, name=target.name, **values)
+        make(InstanceHealth)
+        .values(tenant_id=tenant, name=target.name, **values)
         .on_conflict_do_update(index_elements=["tenant_id", "name"], set_=values)
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import connectors
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
+import connectors
 from hub.catalogue import service as catalogue
 from hub.delivery import inbound
 from hub.kit.problems import Problem

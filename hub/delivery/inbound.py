@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import connectors
 import structlog
-from connectors import InboundEvent
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+import connectors
+from connectors import InboundEvent
 from hub import audit, jobs
 from hub.cases import content, deadlines, documents, events, signals, troubles, vault
 from hub.cases.kinds import INBOUND
@@ -55,13 +55,23 @@ def store(session: Session, *, tenant: str, instance: str, found: Sequence[Inbou
     for event in found:
         key_id, key = keys.create(session, vault.ring(), tenant)
         body = {
-            "match": event.match, "payload": event.payload,
+            "match": event.match,
+            "payload": event.payload,
             "documents": [{"name": d.name, "title": d.title, "media_type": d.media_type} for d in event.documents],
         }
         row = session.execute(
             make(InboundMessage)
-            .values(id=new_id(), tenant_id=tenant, instance=instance, sender_key=event.key[:200], event=event.event,
-                    state="received", data_key_id=key_id, body=content.seal_json(key, body), received_at=now())
+            .values(
+                id=new_id(),
+                tenant_id=tenant,
+                instance=instance,
+                sender_key=event.key[:200],
+                event=event.event,
+                state="received",
+                data_key_id=key_id,
+                body=content.seal_json(key, body),
+                received_at=now(),
+            )
             .on_conflict_do_nothing(index_elements=["tenant_id", "instance", "sender_key"])
             .returning(InboundMessage.id)
         ).scalar()
@@ -69,9 +79,20 @@ def store(session: Session, *, tenant: str, instance: str, found: Sequence[Inbou
             continue
         new += 1
         for item in event.documents:
-            documents.add(session, tenant=tenant, key_id=key_id, key=key, role="received", name=item.name,
-                          title=item.title, media_type=item.media_type, content=item.content, blobs=vault.blobs(),
-                          document_id=None, flag=f"inbound:{row}"[:40])
+            documents.add(
+                session,
+                tenant=tenant,
+                key_id=key_id,
+                key=key,
+                role="received",
+                name=item.name,
+                title=item.title,
+                media_type=item.media_type,
+                content=item.content,
+                blobs=vault.blobs(),
+                document_id=None,
+                flag=f"inbound:{row}"[:40],
+            )
         jobs.enqueue(session, INBOUND, str(row), None, tenant=tenant)
     return new
 
@@ -96,7 +117,8 @@ def find_case(session: Session, tenant: str, instance: str, match: Mapping[str, 
         if name in {"key", "delivery"}:
             try:
                 found = session.scalar(
-                    select(Delivery.case_id).where(Delivery.id == UUID(value), Delivery.tenant_id == tenant))
+                    select(Delivery.case_id).where(Delivery.id == UUID(value), Delivery.tenant_id == tenant)
+                )
             except ValueError:
                 found = None
         elif name in {"case", "case_number"}:
@@ -105,20 +127,32 @@ def find_case(session: Session, tenant: str, instance: str, match: Mapping[str, 
             found = session.scalar(select(Case.id).where(Case.tenant_id == tenant, Case.aktenzeichen == value))
         else:
             found = session.scalar(
-                select(FarNumber.case_id).where(FarNumber.tenant_id == tenant, FarNumber.instance == instance,
-                                                FarNumber.name == name, FarNumber.value == value))
+                select(FarNumber.case_id).where(
+                    FarNumber.tenant_id == tenant,
+                    FarNumber.instance == instance,
+                    FarNumber.name == name,
+                    FarNumber.value == value,
+                )
+            )
         if found is not None:
             return found
     return None
 
 
 def _unmatched(session: Session, row: InboundMessage) -> None:
-    session.execute(update(InboundMessage).where(InboundMessage.id == row.id).values(state="unmatched", handled_at=now()))
+    session.execute(
+        update(InboundMessage).where(InboundMessage.id == row.id).values(state="unmatched", handled_at=now())
+    )
     troubles.open_trouble(
-        session, tenant=row.tenant_id, kind=troubles.KLAERFALL, code="inbound.unmatched",
+        session,
+        tenant=row.tenant_id,
+        kind=troubles.KLAERFALL,
+        code="inbound.unmatched",
         title=f"Meldung ohne Vorgang: {_SUMMARY.get(row.event, row.event)}",
         message=f"„{row.instance}“ hat etwas gemeldet, das zu keinem Vorgang passt. Bitte ordnen Sie es zu.",
-        dedupe=f"inbound:{row.id}", choices=("assign", "discard"), detail={"inbound": str(row.id), "event": row.event},
+        dedupe=f"inbound:{row.id}",
+        choices=("assign", "discard"),
+        detail={"inbound": str(row.id), "event": row.event},
     )
 
 
@@ -130,34 +164,65 @@ def attach(session: Session, row: InboundMessage, case_id: UUID, body: Mapping[s
     payload = dict(body["payload"])
     profile = library.load(session, case.process_version_id).profile if case.process_version_id else None
     _numbers(session, case, payload, profile.filing.number if profile else "hub")
-    moved = session.execute(
-        update(Document).where(Document.flag == f"inbound:{row.id}"[:40])
-        .values(case_id=case.id, flag=None, public=row.event in {"notice", "document-request"},
-                role="notice" if row.event == "notice" else "received")
-        .returning(Document.id)
-    ).scalars().all()
+    moved = (
+        session.execute(
+            update(Document)
+            .where(Document.flag == f"inbound:{row.id}"[:40])
+            .values(
+                case_id=case.id,
+                flag=None,
+                public=row.event in {"notice", "document-request"},
+                role="notice" if row.event == "notice" else "received",
+            )
+            .returning(Document.id)
+        )
+        .scalars()
+        .all()
+    )
     changed = []
     if profile is not None:
         data = content.get_data(session, case.id, key) if any(rule.due for rule in profile.deadlines) else {}
-        changed = deadlines.follow(session, case=case, rules=profile.deadlines, event=row.event, payload=payload,
-                                   day=today_berlin(), scope={"application": data.get("application", {}), "data": data})
+        changed = deadlines.follow(
+            session,
+            case=case,
+            rules=profile.deadlines,
+            event=row.event,
+            payload=payload,
+            day=today_berlin(),
+            scope={"application": data.get("application", {}), "data": data},
+        )
     content.put_data(session, tenant=case.tenant_id, case_id=case.id, key=key, name=row.event, value=payload)
     summary = _SUMMARY.get(row.event, row.event)
     text = payload.get("text") or payload.get("status_text")
     events.record(
-        session, tenant=case.tenant_id, case_id=case.id, kind=row.event, actor=row.instance,
-        public=row.event in _PUBLIC, summary=f"{summary}." + (f" {text}" if isinstance(text, str) else ""),
+        session,
+        tenant=case.tenant_id,
+        case_id=case.id,
+        kind=row.event,
+        actor=row.instance,
+        public=row.event in _PUBLIC,
+        summary=f"{summary}." + (f" {text}" if isinstance(text, str) else ""),
         detail={"instance": row.instance, "documents": [str(item) for item in moved], "deadlines": changed},
         dedupe=f"inbound:{row.id}",
     )
     _business_receipt(session, case, row)
-    session.execute(update(InboundMessage).where(InboundMessage.id == row.id)
-                    .values(state="done", case_id=case.id, handled_at=now()))
-    audit.record(session, actor=row.instance, action="inbound.received", subject=str(case.id), tenant=case.tenant_id,
-                 detail={"event": row.event})
+    session.execute(
+        update(InboundMessage)
+        .where(InboundMessage.id == row.id)
+        .values(state="done", case_id=case.id, handled_at=now())
+    )
+    audit.record(
+        session,
+        actor=row.instance,
+        action="inbound.received",
+        subject=str(case.id),
+        tenant=case.tenant_id,
+        detail={"event": row.event},
+    )
     if case.state != "closed":
-        signals.send(session, tenant=case.tenant_id, case_id=case.id, key=key, kind="message", message=row.event,
-                     body=payload)
+        signals.send(
+            session, tenant=case.tenant_id, case_id=case.id, key=key, kind="message", message=row.event, body=payload
+        )
     troubles.solve(session, tenant=row.tenant_id, dedupe=f"inbound:{row.id}", by="hub", solution="assigned")
 
 
@@ -174,20 +239,35 @@ def _numbers(session: Session, case: Case, payload: Mapping[str, Any], led_by: s
 def _business_receipt(session: Session, case: Case, row: InboundMessage) -> None:
     """The receipt a handed-over delivery was waiting for; a late refusal reopens it as a Klärfall."""
     late = row.event in {"rejected-late", "handed-back"}
-    waiting = session.execute(
-        update(Delivery)
-        .where(Delivery.case_id == case.id, Delivery.instance == row.instance, Delivery.state == "handed-over")
-        .values(state="failed" if late else "delivered", outcome="rejected" if late else "delivered", expected_by=None,
-                finished_at=now())
-        .returning(Delivery.id)
-    ).scalars().all()
+    waiting = (
+        session.execute(
+            update(Delivery)
+            .where(Delivery.case_id == case.id, Delivery.instance == row.instance, Delivery.state == "handed-over")
+            .values(
+                state="failed" if late else "delivered",
+                outcome="rejected" if late else "delivered",
+                expected_by=None,
+                finished_at=now(),
+            )
+            .returning(Delivery.id)
+        )
+        .scalars()
+        .all()
+    )
     for delivery_id in waiting:
         troubles.solve(session, tenant=case.tenant_id, dedupe=f"overdue:{delivery_id}", by="hub", solution="arrived")
     if late:
         troubles.open_trouble(
-            session, tenant=case.tenant_id, kind=troubles.KLAERFALL, code=f"delivery.{row.event}",
-            title=_SUMMARY[row.event], message=f"Vorgang {case.number}: bitte klären und erneut übergeben.",
-            dedupe=f"inbound-refusal:{row.id}", choices=("noted",), case_id=case.id, department=case.department,
+            session,
+            tenant=case.tenant_id,
+            kind=troubles.KLAERFALL,
+            code=f"delivery.{row.event}",
+            title=_SUMMARY[row.event],
+            message=f"Vorgang {case.number}: bitte klären und erneut übergeben.",
+            dedupe=f"inbound-refusal:{row.id}",
+            choices=("noted",),
+            case_id=case.id,
+            department=case.department,
         )
 
 
@@ -196,15 +276,21 @@ def overdue(db: Database) -> None:
     with db.write() as session:
         rows = session.execute(
             select(Delivery.id, Delivery.tenant_id, Delivery.case_id, Delivery.instance)
-            .where(Delivery.state == "handed-over", Delivery.expected_by < now()).limit(200)
+            .where(Delivery.state == "handed-over", Delivery.expected_by < now())
+            .limit(200)
         ).all()
         for row in rows:
             case = session.get(Case, row.case_id)
             troubles.open_trouble(
-                session, tenant=row.tenant_id, kind=troubles.STOERUNG, code="delivery.overdue",
+                session,
+                tenant=row.tenant_id,
+                kind=troubles.STOERUNG,
+                code="delivery.overdue",
                 title="Bestätigung überfällig",
-                message=f"„{row.instance}“ hat die Übergabe von {case.number if case else row.case_id} nicht bestätigt.",
-                dedupe=f"overdue:{row.id}", choices=("noted",), case_id=row.case_id,
+                message=f"„{row.instance}“ hat {case.number if case else row.case_id} nicht bestätigt.",
+                dedupe=f"overdue:{row.id}",
+                choices=("noted",),
+                case_id=row.case_id,
                 department=case.department if case else None,
             )
             session.execute(update(Delivery).where(Delivery.id == row.id).values(expected_by=None))
@@ -232,13 +318,18 @@ def _poll_one(db: Database, tenant: str, instance: connectors.Instance) -> None:
             except connectors.InboundRefused as error:
                 with db.write() as session:
                     troubles.open_trouble(
-                        session, tenant=tenant, kind=troubles.STOERUNG, code=f"inbound.{error.code}",
-                        title=f"Datei von {instance.id} nicht lesbar", message=f"{waiting.name}: {error.say}",
-                        dedupe=f"inbound-file:{instance.id}:{waiting.name}"[:120], choices=("noted",))
+                        session,
+                        tenant=tenant,
+                        kind=troubles.STOERUNG,
+                        code=f"inbound.{error.code}",
+                        title=f"Datei von {instance.id} nicht lesbar",
+                        message=f"{waiting.name}: {error.say}",
+                        dedupe=f"inbound-file:{instance.id}:{waiting.name}"[:120],
+                        choices=("noted",),
+                    )
                 continue
             with db.write() as session:
                 store(session, tenant=tenant, instance=instance.id, found=found)
             waiting.acknowledge()
     except Exception as error:  # a target that is down must not stop the others
         log.warning("poll_failed", instance=instance.id, error=type(error).__name__)
-

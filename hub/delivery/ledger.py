@@ -7,27 +7,56 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from connectors import Outcome, PlannedStep
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from hub.cases import content
+from connectors import Outcome, PlannedStep
+from hub.cases import content, rows
 from hub.catalogue.service import Target
 from hub.delivery.model import Delivery, DeliveryAttempt, DeliveryStep, FarNumber
 from hub.kit.clock import now
 from hub.kit.database import new_id
 from hub.kit.keys import DataKey
 
+_STEPS = select(DeliveryStep.step, DeliveryStep.state, DeliveryStep.result).where(
+    DeliveryStep.delivery_id == bindparam("delivery")
+)
+_STEP_DONE = (
+    update(DeliveryStep.__table__)  # type: ignore[arg-type]
+    .where(DeliveryStep.delivery_id == bindparam("delivery"), DeliveryStep.step == bindparam("which"))
+    .values(state="done", result=bindparam("saved"), done_at=bindparam("at"))
+)
+_CLOSE = (
+    update(Delivery.__table__)  # type: ignore[arg-type]
+    .where(Delivery.id == bindparam("delivery"))
+    .values(
+        state=bindparam("now_state"),
+        outcome=bindparam("now_outcome"),
+        say=bindparam("now_say"),
+        tries=Delivery.tries + 1,
+        expected_by=bindparam("receipt_by"),
+        finished_at=bindparam("ended"),
+    )
+)
 
-def open_delivery(session: Session, *, tenant: str, delivery_id: UUID, case_id: UUID, target: Target, operation: str) -> int:
+
+def open_delivery(
+    session: Session, *, tenant: str, delivery_id: UUID, case_id: UUID, target: Target, operation: str
+) -> int:
     """Make sure the delivery has its row, pinned to the target's present version; how often it was tried so far."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    pinned = {"instance": target.name, "instance_version": target.version, "connector": target.connector,
-              "state": "running"}
+    pinned = {
+        "instance": target.name,
+        "instance_version": target.version,
+        "connector": target.connector,
+        "state": "running",
+    }
     return session.execute(
         make(Delivery)
-        .values(id=delivery_id, tenant_id=tenant, case_id=case_id, operation=operation, tries=0, created_at=now(), **pinned)
+        .values(
+            id=delivery_id, tenant_id=tenant, case_id=case_id, operation=operation, tries=0, created_at=now(), **pinned
+        )
         .on_conflict_do_update(index_elements=["id"], set_=pinned)
         .returning(Delivery.tries)
     ).scalar_one()
@@ -35,35 +64,48 @@ def open_delivery(session: Session, *, tenant: str, delivery_id: UUID, case_id: 
 
 def steps(session: Session, delivery_id: UUID, key: DataKey) -> dict[str, tuple[str, dict[str, Any]]]:
     """The steps begun so far: id to (state, saved values)."""
-    rows = session.execute(
-        select(DeliveryStep.step, DeliveryStep.state, DeliveryStep.result).where(DeliveryStep.delivery_id == delivery_id)
-    )
-    return {step: (state, content.open_json(key, result) if result else {}) for step, state, result in rows}
+    found = session.connection().execute(_STEPS, {"delivery": delivery_id})
+    return {step: (state, content.open_json(key, result) if result else {}) for step, state, result in found}
 
 
 def mark_started(session: Session, *, tenant: str, delivery_id: UUID, step: PlannedStep, position: int) -> None:
     """Before the call: from here on the outcome may be unknown."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    fresh = {"state": "started", "started_at": now(), "done_at": None}
-    session.execute(
-        make(DeliveryStep)
-        .values(delivery_id=delivery_id, step=step.id, tenant_id=tenant, position=position, **fresh)
-        .on_conflict_do_update(index_elements=["delivery_id", "step"], set_=fresh)
+    rows.put(
+        session,
+        DeliveryStep,
+        {
+            "delivery_id": delivery_id,
+            "step": step.id,
+            "tenant_id": tenant,
+            "position": position,
+            "state": "started",
+            "started_at": now(),
+            "done_at": None,
+        },
+        key=("delivery_id", "step"),
+        change=("state", "started_at", "done_at"),
     )
 
 
 def mark_done(session: Session, delivery_id: UUID, step: str, saved: Mapping[str, Any], key: DataKey) -> None:
     """The step's result is known and kept."""
-    session.execute(
-        update(DeliveryStep).where(DeliveryStep.delivery_id == delivery_id, DeliveryStep.step == step)
-        .values(state="done", result=content.seal_json(key, dict(saved)), done_at=now())
+    session.connection().execute(
+        _STEP_DONE,
+        {
+            "delivery": delivery_id,
+            "which": step,
+            "saved": content.seal_json(key, dict(saved)),
+            "at": now(),
+        },
     )
 
 
 def mark(session: Session, delivery_id: UUID, step: str, state: str) -> None:
     """`unknown` or `failed`."""
     session.execute(
-        update(DeliveryStep).where(DeliveryStep.delivery_id == delivery_id, DeliveryStep.step == step).values(state=state)
+        update(DeliveryStep)
+        .where(DeliveryStep.delivery_id == delivery_id, DeliveryStep.step == step)
+        .values(state=state)
     )
 
 
@@ -76,30 +118,58 @@ def attempt(
     session: Session, *, tenant: str, delivery_id: UUID, step: str, at: datetime, milliseconds: int, outcome: Outcome
 ) -> None:
     """One row a call, success or not."""
-    session.execute(insert(DeliveryAttempt).values(
-        id=new_id(), tenant_id=tenant, delivery_id=delivery_id, step=step, at=at, milliseconds=milliseconds,
-        outcome=outcome.kind, status=outcome.status, say=outcome.say or None, detail=outcome.detail or None,
-        request=outcome.request or None, answer=outcome.answer or None,
-    ))
-
-
-def close(session: Session, delivery_id: UUID, *, state: str, outcome: Outcome, expected_by: datetime | None = None) -> None:
-    """How the delivery stands after an attempt."""
-    session.execute(
-        update(Delivery).where(Delivery.id == delivery_id).values(
-            state=state, outcome=outcome.kind, say=outcome.say or None, tries=Delivery.tries + 1,
-            expected_by=expected_by, finished_at=now() if state in {"delivered", "handed-over", "failed"} else None,
-        )
+    rows.add(
+        session,
+        DeliveryAttempt,
+        {
+            "id": new_id(),
+            "tenant_id": tenant,
+            "delivery_id": delivery_id,
+            "step": step,
+            "at": at,
+            "milliseconds": milliseconds,
+            "outcome": outcome.kind,
+            "status": outcome.status,
+            "say": outcome.say or None,
+            "detail": outcome.detail or None,
+            "request": outcome.request or None,
+            "answer": outcome.answer or None,
+        },
     )
 
 
-def remember_numbers(session: Session, *, tenant: str, instance: str, case_id: UUID, numbers: Mapping[str, Any]) -> None:
+def close(
+    session: Session, delivery_id: UUID, *, state: str, outcome: Outcome, expected_by: datetime | None = None
+) -> None:
+    """How the delivery stands after an attempt."""
+    session.connection().execute(
+        _CLOSE,
+        {
+            "delivery": delivery_id,
+            "now_state": state,
+            "now_outcome": outcome.kind,
+            "now_say": outcome.say or None,
+            "receipt_by": expected_by,
+            "ended": now() if state in {"delivered", "handed-over", "failed"} else None,
+        },
+    )
+
+
+def remember_numbers(
+    session: Session, *, tenant: str, instance: str, case_id: UUID, numbers: Mapping[str, Any]
+) -> None:
     """Numbers by which the far system will name the case."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    for name, value in numbers.items():
-        if isinstance(value, str) and 0 < len(value) <= 160:
-            session.execute(
-                make(FarNumber)
-                .values(tenant_id=tenant, instance=instance, name=name, value=value, case_id=case_id, created_at=now())
-                .on_conflict_do_nothing(index_elements=["tenant_id", "instance", "name", "value"])
-            )
+    known = [
+        {
+            "tenant_id": tenant,
+            "instance": instance,
+            "name": name,
+            "value": value,
+            "case_id": case_id,
+            "created_at": now(),
+        }
+        for name, value in numbers.items()
+        if isinstance(value, str) and 0 < len(value) <= 160
+    ]
+    if known:
+        rows.add_new(session, FarNumber, known, key=("tenant_id", "instance", "name", "value"))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from connectors import Attachment, Message
 from sqlalchemy.orm import Session
 
+from connectors import Attachment, Message
 from hub.cases import content, deadlines, documents, vault
 from hub.cases.facts import facts
 from hub.cases.model import Case, Effect
@@ -18,6 +19,9 @@ from hub.catalogue.service import Target
 from hub.kit.database import Database
 from hub.kit.keys import DataKey
 from hub.library import service as library
+
+_REMEMBERED_S = 1.0
+_targets: dict[tuple[object, ...], tuple[float, Target]] = {}
 
 
 @dataclass(slots=True)
@@ -33,7 +37,22 @@ class Load:
 
 
 def find_target(session: Session, case: Case, effect: Effect) -> Target:
-    """The instance an effect goes to. Raises NotConfiguredError."""
+    """The instance an effect goes to, remembered for a second. Raises NotConfiguredError."""
+    slot = (
+        case.tenant_id,
+        case.process_version_id,
+        case.process,
+        effect.spec.get("instance"),
+        effect.spec["connector"],
+    )
+    until, target = _targets.get(slot, (0.0, None))
+    if target is None or until < time.monotonic():
+        target = _find_target(session, case, effect)
+        _targets[slot] = (time.monotonic() + _REMEMBERED_S, target)
+    return target
+
+
+def _find_target(session: Session, case: Case, effect: Effect) -> Target:
     if name := effect.spec.get("instance"):
         return catalogue.target(session, case.tenant_id, name)
     role = effect.spec["connector"]
@@ -44,7 +63,9 @@ def find_target(session: Session, case: Case, effect: Effect) -> Target:
     return catalogue.target(session, case.tenant_id, name)
 
 
-def build(session: Session, db: Database, effect: Effect, case: Case, saved: dict[str, Any]) -> tuple[Message, list[Attachment]]:
+def build(
+    session: Session, db: Database, effect: Effect, case: Case, saved: dict[str, Any]
+) -> tuple[Message, list[Attachment]]:
     """The message of an effect and its attachments."""
     key = vault.key(session, case.data_key_id)
     body = content.open_json(key, effect.body) if effect.body else {}
@@ -52,7 +73,8 @@ def build(session: Session, db: Database, effect: Effect, case: Case, saved: dic
     found = documents.of_case(session, case.id, vault.key)
     wanted = {UUID(text) for text in effect.spec.get("documents", ())}
     travels = [
-        item for item in found
+        item
+        for item in found
         if (item.id in wanted if "documents" in effect.spec else item.role not in {"package", "summary"})
         and not item.flag
     ]
@@ -62,16 +84,27 @@ def build(session: Session, db: Database, effect: Effect, case: Case, saved: dic
     due = {name: at.date().isoformat() for name, at in deadlines.instants(session, case.id).items()}
     case_facts = facts(case, deadlines=due) | {"variables": body.get("variables", {})}
     message = Message(
-        key=str(effect.id), case=case_facts, application=data.pop("application", {}), data=data, saved=saved,
-        input=body.get("input", {}), original=original, documents=rest,
+        key=str(effect.id),
+        case=case_facts,
+        application=data.pop("application", {}),
+        data=data,
+        saved=saved,
+        input=body.get("input", {}),
+        original=original,
+        documents=rest,
     )
     return message, rest
 
 
 def _attachment(db: Database, item: documents.Stored) -> Attachment:
     return Attachment(
-        id=str(item.id), name=item.name, media_type=item.media_type, size=item.size, digest=item.sha256,
-        title=item.title, open=_opener(db, item),
+        id=str(item.id),
+        name=item.name,
+        media_type=item.media_type,
+        size=item.size,
+        digest=item.sha256,
+        title=item.title,
+        open=_opener(db, item),
     )
 
 

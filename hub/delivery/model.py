@@ -33,8 +33,13 @@ class Delivery(Base):
 
     __table_args__ = (
         Index("ix_delivery_case", "case_id"),
-        Index("ix_delivery_expected", "tenant_id", "expected_by", postgresql_where=text("state = 'handed-over'"),
-              sqlite_where=text("state = 'handed-over'")),
+        Index(
+            "ix_delivery_expected",
+            "tenant_id",
+            "expected_by",
+            postgresql_where=text("state = 'handed-over'"),
+            sqlite_where=text("state = 'handed-over'"),
+        ),
     )
 
 

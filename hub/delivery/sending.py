@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import connectors
 import structlog
-from connectors import Outcome, PlannedStep
 from sqlalchemy.orm import Session
 
+import connectors
+from connectors import Outcome, PlannedStep
 from hub.cases.model import Case, Effect
 from hub.catalogue import service as catalogue
 from hub.catalogue.service import NotConfiguredError
@@ -28,26 +28,27 @@ from hub.kit.database import Database
 
 log = structlog.get_logger(__name__)
 LEASE_S = 120
+Begun = tuple[Sent, PlannedStep, bool]
 
 
 def send(db: Database, job: Job, lease: Lease) -> None:
     """Carry an effect to its target, step by step, until it is delivered or somebody else has to act."""
-    while True:
-        with db.write() as session:
-            begun = _begin(session, db, job, lease)
-        if begun is None:
-            return
+    begun: Begun | None = lease.begun  # type: ignore[assignment] # what `begin` returned
+    while begun is not None:
         sent, step, must_ask = begun
         at, clock = now(), time.perf_counter()
         outcome = _call(sent, step, must_ask)
         took = int((time.perf_counter() - clock) * 1000)
-        with db.write() as session:
-            if not _end(session, db, lease, sent, step, outcome, at, took, asked=must_ask):
-                return
+        with db.write() as session:  # `done` of this step and `started` of the next in one commit, before its call
+            goes_on = _end(session, db, lease, sent, step, outcome, at, took, asked=must_ask)
+            begun = begin(db, session, job, lease) if goes_on else None
 
 
-def _begin(session: Session, db: Database, job: Job, lease: Lease) -> tuple[Sent, PlannedStep, bool] | None:
-    """Everything for the next call, with `started` written; None when there is nothing to call now."""
+def begin(db: Database, session: Session, job: Job, lease: Lease) -> Begun | None:
+    """Everything for the next call, with `started` written; None when there is nothing to call now.
+
+    The first time it runs in the transaction that claims the job.
+    """
     effect = session.get(Effect, UUID(job.key))
     if effect is None or effect.state != "open":
         lease.finish(session)
@@ -66,21 +67,31 @@ def _begin(session: Session, db: Database, job: Job, lease: Lease) -> tuple[Sent
         lease.again(session, due=until)
         return None
     operation = effect.spec["operation"]
-    tries = ledger.open_delivery(session, tenant=case.tenant_id, delivery_id=effect.id, case_id=case.id,
-                                 target=target, operation=operation)
+    tries = ledger.open_delivery(
+        session, tenant=case.tenant_id, delivery_id=effect.id, case_id=case.id, target=target, operation=operation
+    )
     key = verdict.case_key(session, case)
     begun = ledger.steps(session, effect.id, key)
     saved: dict[str, Any] = {}
-    for position, step in enumerate(plan):
-        state, result = begun.get(step.id, ("planned", {}))
+    position, step, state = len(plan) - 1, plan[-1], "done"  # all steps done, only the end was not recorded
+    for place, candidate in enumerate(plan):
+        known, result = begun.get(candidate.id, ("planned", {}))
         saved |= result
-        if state != "done":
+        if known != "done":
+            position, step, state = place, candidate, known
             break
-    else:  # all steps were done, only the end was not recorded
-        position, step, state = len(plan) - 1, plan[-1], "done"
     text, attachments = message.build(session, db, effect, case, saved)
-    sent = Sent(effect=effect, case=case, target=target, instance=instance, message=text, attachments=attachments,
-                saved=saved, tries=tries, last=step.last)
+    sent = Sent(
+        effect=effect,
+        case=case,
+        target=target,
+        instance=instance,
+        message=text,
+        attachments=attachments,
+        saved=saved,
+        tries=tries,
+        last=step.last,
+    )
     must_ask = state in {"started", "unknown"} and _asks_first(instance.manifest, operation, step)
     if state in {"started", "unknown"} and step.repeat == "never" and not must_ask:
         verdict.ask_person(session, sent, step)
@@ -98,7 +109,9 @@ def _call(sent: Sent, step: PlannedStep, must_ask: bool) -> Outcome:
     """One call. Unforeseen exceptions count as unknown."""
     try:
         if must_ask:
-            return connectors.lookup(sent.instance.manifest, step.operation, sent.instance, sent.message, sent.attachments)
+            return connectors.lookup(
+                sent.instance.manifest, step.operation, sent.instance, sent.message, sent.attachments
+            )
         return connectors.perform(step, sent.instance, sent.message, sent.attachments)
     except Exception as error:  # the contract: whatever was not foreseen is unknown
         log.error("delivery_crashed", connector=sent.target.connector, step=step.id, exc_info=error)
@@ -106,12 +119,27 @@ def _call(sent: Sent, step: PlannedStep, must_ask: bool) -> Outcome:
 
 
 def _end(
-    session: Session, db: Database, lease: Lease, sent: Sent, step: PlannedStep, outcome: Outcome, at: datetime,
-    took: int, *, asked: bool,
+    session: Session,
+    db: Database,
+    lease: Lease,
+    sent: Sent,
+    step: PlannedStep,
+    outcome: Outcome,
+    at: datetime,
+    took: int,
+    *,
+    asked: bool,
 ) -> bool:
     """Record the attempt and decide; True when the delivery goes on with another call at once."""
-    ledger.attempt(session, tenant=sent.case.tenant_id, delivery_id=sent.effect.id,
-                   step=f"{step.id} (Nachfrage)" if asked else step.id, at=at, milliseconds=took, outcome=outcome)
+    ledger.attempt(
+        session,
+        tenant=sent.case.tenant_id,
+        delivery_id=sent.effect.id,
+        step=f"{step.id} (Nachfrage)" if asked else step.id,
+        at=at,
+        milliseconds=took,
+        outcome=outcome,
+    )
     breaker.note(session, sent.case.tenant_id, sent.target, outcome)
     match outcome.kind:
         case "delivered" | "handed-over":
@@ -124,7 +152,8 @@ def _end(
             return True
         case "transient":
             ledger.mark(session, sent.effect.id, step.id, "unknown") if asked else ledger.unplan(
-                session, sent.effect.id, step.id)
+                session, sent.effect.id, step.id
+            )
             lease.again(session, due=verdict.try_later(session, sent, step, outcome))
         case "unknown":
             ledger.mark(session, sent.effect.id, step.id, "unknown")
@@ -142,5 +171,3 @@ def _end(
             verdict.configuration(session, sent, outcome)
             lease.finish(session)
     return False
-
-

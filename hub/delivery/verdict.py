@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors import Attachment, Instance, Message, Outcome, PlannedStep
-from sqlalchemy import update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
+from connectors import Attachment, Instance, Message, Outcome, PlannedStep
 from hub.cases import content, events, signals, troubles, vault
 from hub.cases.model import Case, Effect
 from hub.cases.numbers import NUMBER_NAMES
@@ -21,8 +21,15 @@ from hub.kit.clock import now
 from hub.kit.keys import DataKey
 from hub.library import service as library
 
-TROUBLE_AFTER = 5
+TROUBLE_AFTER = 12  # of one delivery; a target that fails everybody is told of by its breaker
 _DURATION = re.compile(r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
+
+
+_EFFECT_DONE = (
+    update(Effect.__table__)  # type: ignore[arg-type]
+    .where(Effect.id == bindparam("effect"))
+    .values(state="done", done_at=bindparam("at"), outcome=bindparam("how"))
+)
 
 
 @dataclass(slots=True)
@@ -77,15 +84,19 @@ def _finish(session: Session, sent: Sent, outcome: Outcome, key: DataKey) -> Non
     expects = sent.instance.manifest.operation(effect.spec["operation"]).expects
     expected_by = now() + duration(expects.by) if outcome.kind == "handed-over" and expects else None
     ledger.close(session, effect.id, state=outcome.kind, outcome=outcome, expected_by=expected_by)
-    ledger.remember_numbers(session, tenant=case.tenant_id, instance=sent.target.name, case_id=case.id,
-                            numbers=sent.saved)
-    session.execute(
-        update(Effect).where(Effect.id == effect.id).values(state="done", done_at=now(), outcome=outcome.kind)
+    ledger.remember_numbers(
+        session, tenant=case.tenant_id, instance=sent.target.name, case_id=case.id, numbers=sent.saved
     )
+    session.connection().execute(_EFFECT_DONE, {"effect": effect.id, "at": now(), "how": outcome.kind})
     events.record(
-        session, tenant=case.tenant_id, case_id=case.id, kind=f"delivery.{outcome.kind}", element=effect.element,
-        summary=f"{effect.name}: " + ("übergeben, Bestätigung steht aus" if outcome.kind == "handed-over" else "zugestellt")
-                + f" an {sent.target.title}",
+        session,
+        tenant=case.tenant_id,
+        case_id=case.id,
+        kind=f"delivery.{outcome.kind}",
+        element=effect.element,
+        summary=f"{effect.name}: "
+        + ("übergeben, Bestätigung steht aus" if outcome.kind == "handed-over" else "zugestellt")
+        + f" an {sent.target.title}",
         detail={"delivery": str(effect.id), "instance": sent.target.name, "operation": effect.spec["operation"]},
     )
     troubles.solve(session, tenant=case.tenant_id, dedupe=trouble_key(effect), by="hub", solution="delivered")
@@ -94,7 +105,12 @@ def _finish(session: Session, sent: Sent, outcome: Outcome, key: DataKey) -> Non
     _keep_numbers(session, sent, key)
     wanted = effect.spec.get("variables") or ()
     signals.send(
-        session, tenant=case.tenant_id, case_id=case.id, key=key, kind="delivery", wait=effect.wait,
+        session,
+        tenant=case.tenant_id,
+        case_id=case.id,
+        key=key,
+        kind="delivery",
+        wait=effect.wait,
         body={"outcome": outcome.kind, "variables": {name: sent.saved[name] for name in wanted if name in sent.saved}},
     )
 
@@ -104,13 +120,19 @@ def _keep_numbers(session: Session, sent: Sent, key: DataKey) -> None:
     if not sent.saved:
         return
     case = sent.case
-    content.put_data(session, tenant=case.tenant_id, case_id=case.id, key=key, name=sent.effect.element, value=sent.saved)
+    content.put_data(
+        session, tenant=case.tenant_id, case_id=case.id, key=key, name=sent.effect.element, value=sent.saved
+    )
+    # Deliveries of one case may end at the same moment: its numbers are read again under the case's lock.
+    present = session.execute(
+        select(Case.foreign_numbers, Case.aktenzeichen).where(Case.id == case.id).with_for_update(key_share=True)
+    ).one()
     profile = library.load(session, case.process_version_id).profile if case.process_version_id else None
     numbers = {k: v for k, v in sent.saved.items() if isinstance(v, str | list) and v}
     leads = {"dms": "dms"}.get(sent.effect.spec.get("connector", ""), "specialist-app")
-    values: dict[str, Any] = {"foreign_numbers": (case.foreign_numbers or {}) | numbers}
+    values: dict[str, Any] = {"foreign_numbers": (present.foreign_numbers or {}) | numbers}
     own = next((sent.saved[name] for name in NUMBER_NAMES if isinstance(sent.saved.get(name), str)), None)
-    if own and profile and case.aktenzeichen is None and profile.filing.number == leads:
+    if own and profile and present.aktenzeichen is None and profile.filing.number == leads:
         values["aktenzeichen"] = str(own)
     session.execute(update(Case).where(Case.id == case.id).values(**values))
 
@@ -122,9 +144,14 @@ def try_later(session: Session, sent: Sent, step: PlannedStep, outcome: Outcome)
     """
     ledger.close(session, sent.effect.id, state="waiting", outcome=outcome)
     if sent.tries + 1 >= TROUBLE_AFTER:
-        _stoerung(session, sent, "delivery.transient", f"{sent.target.title} ist nicht erreichbar",
-                  f"Seit {sent.tries + 1} Versuchen: {outcome.say or outcome.detail}. Der Hub versucht es von selbst weiter.",
-                  ("retry",))
+        _stoerung(
+            session,
+            sent,
+            "delivery.transient",
+            f"{sent.target.title} ist nicht erreichbar",
+            f"Seit {sent.tries + 1} Versuchen: {outcome.say or outcome.detail}. Der Hub versucht es von selbst weiter.",
+            ("retry",),
+        )
     # A wide spread (by case) keeps a thousand waiting deliveries from arriving in one second after recovery.
     spread = (sent.effect.id.int % 1000) / 1000
     pauses = sent.instance.manifest.retry
@@ -147,11 +174,18 @@ def unknown(session: Session, sent: Sent, step: PlannedStep, outcome: Outcome, *
 def ask_person(session: Session, sent: Sent, step: PlannedStep) -> None:
     """Nobody but a person can find out whether the call arrived."""
     troubles.open_trouble(
-        session, tenant=sent.case.tenant_id, kind=troubles.KLAERFALL, code="delivery.unknown",
+        session,
+        tenant=sent.case.tenant_id,
+        kind=troubles.KLAERFALL,
+        code="delivery.unknown",
         title=f"Ausgang unbekannt: {sent.effect.name}",
         message=f"Bitte sehen Sie in „{sent.target.title}“ nach, ob der Vorgang {sent.case.number} dort angelegt ist.",
-        dedupe=trouble_key(sent.effect), choices=("delivered", "repeat"), case_id=sent.case.id,
-        effect_id=sent.effect.id, department=sent.case.department, detail={"step": step.id},
+        dedupe=trouble_key(sent.effect),
+        choices=("delivered", "repeat"),
+        case_id=sent.case.id,
+        effect_id=sent.effect.id,
+        department=sent.case.department,
+        detail={"step": step.id},
     )
 
 
@@ -159,26 +193,50 @@ def rejected(session: Session, sent: Sent, outcome: Outcome) -> None:
     """The case is at fault: the process catches it where it can, otherwise a Klärfall."""
     ledger.close(session, sent.effect.id, state="failed", outcome=outcome)
     events.record(
-        session, tenant=sent.case.tenant_id, case_id=sent.case.id, kind="delivery.rejected",
-        element=sent.effect.element, summary=f"{sent.target.title} hat abgelehnt: {outcome.say}",
+        session,
+        tenant=sent.case.tenant_id,
+        case_id=sent.case.id,
+        kind="delivery.rejected",
+        element=sent.effect.element,
+        summary=f"{sent.target.title} hat abgelehnt: {outcome.say}",
         detail={"delivery": str(sent.effect.id), "instance": sent.target.name},
     )
     case = sent.case
     process = library.load(session, case.process_version_id) if case.process_version_id else None
     if process and not sent.effect.spec.get("quiet") and process.model.catches(sent.effect.element, "rejected"):
         key = case_key(session, case)
-        content.put_data(session, tenant=case.tenant_id, case_id=case.id, key=key, name=sent.effect.element,
-                         value={"outcome": "rejected", "say": outcome.say} | outcome.saved)
+        content.put_data(
+            session,
+            tenant=case.tenant_id,
+            case_id=case.id,
+            key=key,
+            name=sent.effect.element,
+            value={"outcome": "rejected", "say": outcome.say} | outcome.saved,
+        )
         session.execute(
             update(Effect).where(Effect.id == sent.effect.id).values(state="done", done_at=now(), outcome="rejected")
         )
-        signals.send(session, tenant=case.tenant_id, case_id=case.id, key=key, kind="delivery",
-                     wait=sent.effect.wait, body={"outcome": "rejected", "variables": {}})
+        signals.send(
+            session,
+            tenant=case.tenant_id,
+            case_id=case.id,
+            key=key,
+            kind="delivery",
+            wait=sent.effect.wait,
+            body={"outcome": "rejected", "variables": {}},
+        )
         return
     troubles.open_trouble(
-        session, tenant=case.tenant_id, kind=troubles.KLAERFALL, code="delivery.rejected",
-        title=f"Abgelehnt: {sent.effect.name}", message=f"{sent.target.title}: {outcome.say}",
-        dedupe=trouble_key(sent.effect), choices=("retry", "delivered"), case_id=case.id, effect_id=sent.effect.id,
+        session,
+        tenant=case.tenant_id,
+        kind=troubles.KLAERFALL,
+        code="delivery.rejected",
+        title=f"Abgelehnt: {sent.effect.name}",
+        message=f"{sent.target.title}: {outcome.say}",
+        dedupe=trouble_key(sent.effect),
+        choices=("retry", "delivered"),
+        case_id=case.id,
+        effect_id=sent.effect.id,
         department=case.department,
     )
 
@@ -186,22 +244,45 @@ def rejected(session: Session, sent: Sent, outcome: Outcome) -> None:
 def configuration(session: Session, sent: Sent, outcome: Outcome) -> None:
     """Settings, credentials or mapping are at fault: IT acts."""
     ledger.close(session, sent.effect.id, state="waiting", outcome=outcome)
-    _stoerung(session, sent, "delivery.configuration", f"Anbindung falsch eingerichtet: {sent.target.title}",
-              f"{outcome.say} {outcome.detail}".strip(), ("retry",))
+    _stoerung(
+        session,
+        sent,
+        "delivery.configuration",
+        f"Anbindung falsch eingerichtet: {sent.target.title}",
+        f"{outcome.say} {outcome.detail}".strip(),
+        ("retry",),
+    )
 
 
 def not_configured(session: Session, effect: Effect, case: Case, reason: str) -> None:
     """There is nothing to call: the role has no instance or its settings are unfit."""
     troubles.open_trouble(
-        session, tenant=case.tenant_id, kind=troubles.STOERUNG, code="delivery.not-configured",
-        title=f"Keine Anbindung für „{effect.name}“", message=reason, dedupe=trouble_key(effect), choices=("retry",),
-        case_id=case.id, effect_id=effect.id, department=case.department,
+        session,
+        tenant=case.tenant_id,
+        kind=troubles.STOERUNG,
+        code="delivery.not-configured",
+        title=f"Keine Anbindung für „{effect.name}“",
+        message=reason,
+        dedupe=trouble_key(effect),
+        choices=("retry",),
+        case_id=case.id,
+        effect_id=effect.id,
+        department=case.department,
     )
 
 
 def _stoerung(session: Session, sent: Sent, code: str, title: str, text: str, choices: Sequence[str]) -> None:
     troubles.open_trouble(
-        session, tenant=sent.case.tenant_id, kind=troubles.STOERUNG, code=code, title=title, message=text,
-        dedupe=trouble_key(sent.effect), choices=choices, case_id=sent.case.id, effect_id=sent.effect.id,
-        department=sent.case.department, detail={"instance": sent.target.name},
+        session,
+        tenant=sent.case.tenant_id,
+        kind=troubles.STOERUNG,
+        code=code,
+        title=title,
+        message=text,
+        dedupe=trouble_key(sent.effect),
+        choices=choices,
+        case_id=sent.case.id,
+        effect_id=sent.effect.id,
+        department=sent.case.department,
+        detail={"instance": sent.target.name},
     )

@@ -66,11 +66,14 @@ class Outside:
     """A job that calls outside systems under a lease: ``fn(db, job, lease)`` opens its own short transactions.
 
     The last one calls ``lease.finish(session)`` or ``lease.again(session, due=…)``, after it locked the case.
+    ``begin(db, session, job, lease)``, if given, runs in the transaction that claims the lease, which saves one;
+    what it returns is found in ``lease.begun``. It may already finish the job.
     """
 
     kind: str
     fn: Callable[[Database, Job, Lease], None]
     lease_s: float = 60
+    begin: Callable[[Database, Session, Job, Lease], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

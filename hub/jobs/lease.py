@@ -56,6 +56,7 @@ class Lease:
     job: Job
     token: UUID
     done: bool = False
+    begun: object = None
 
     def finish(self, session: Session) -> None:
         """The job is done. If it was asked for again meanwhile, it waits for its next run instead of vanishing."""

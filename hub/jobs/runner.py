@@ -192,9 +192,18 @@ class Runner:
     # -- under a lease ----------------------------------------------------------------------------------------------
 
     def _outside(self, handler: Outside | Recurring, known: _Known) -> None:
-        with self.db.write() as session:
-            lease = claim(session, known.id, handler.lease_s)
-        if lease is None:
+        begin = handler.begin if isinstance(handler, Outside) else None
+        try:
+            with self.db.write() as session:
+                lease = claim(session, known.id, handler.lease_s)
+                if lease is not None and begin is not None:
+                    lease.begun = begin(self.db, session, lease.job, lease)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            self._count_failure(known.id, None, error)
+            return
+        if lease is None or lease.done:
             return
         try:
             if isinstance(handler, Recurring):

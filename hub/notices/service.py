@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from hub import audit, jobs
-from hub.cases import content, documents, events, paper, signals, vault
+from hub.cases import content, documents, events, paper, rows, signals, vault
 from hub.cases.facts import facts
 from hub.cases.kinds import SEND
 from hub.cases.model import Case, CaseEvent, Effect, Submission, SubmissionCase
@@ -27,11 +27,11 @@ from hub.library.profile import NoticeTemplate
 AUTHORITY = "Stadtverwaltung Worms"
 _APPEAL = {
     "general": "Gegen diesen Bescheid kann innerhalb eines Monats nach seiner Bekanntgabe Widerspruch bei der "
-               "Stadtverwaltung Worms erhoben werden (§ 70 VwGO).",
+    "Stadtverwaltung Worms erhoben werden (§ 70 VwGO).",
     "tax": "Gegen diesen Bescheid kann innerhalb eines Monats nach seiner Bekanntgabe Widerspruch bei der "
-           "Stadtverwaltung Worms erhoben werden. Die Zahlungspflicht wird durch den Widerspruch nicht aufgeschoben.",
+    "Stadtverwaltung Worms erhoben werden. Die Zahlungspflicht wird durch den Widerspruch nicht aufgeschoben.",
     "social": "Gegen diesen Bescheid kann innerhalb eines Monats nach seiner Bekanntgabe Widerspruch bei der "
-              "Stadtverwaltung Worms erhoben werden (§ 84 SGG).",
+    "Stadtverwaltung Worms erhoben werden (§ 84 SGG).",
 }
 
 
@@ -59,7 +59,8 @@ def _scope(session: Session, case: Case, effect: Effect) -> tuple[dict[str, Any]
 
 def _write(session: Session, effect: Effect) -> tuple[Effect, Case, NoticeTemplate, str, bytes | None]:
     case = session.get(Case, effect.case_id)
-    assert case is not None and case.process_version_id is not None
+    assert case is not None
+    assert case.process_version_id is not None
     process = library.load(session, case.process_version_id)
     template = process.notice(effect.spec["template"])
     variables, tables = _scope(session, case, effect)
@@ -73,39 +74,83 @@ def _write(session: Session, effect: Effect) -> tuple[Effect, Case, NoticeTempla
 
 
 def _paper(
-    session: Session, process: Process, case: Case, template: NoticeTemplate, paragraphs: list[str], recipient: str,
-    variables: dict[str, Any], tables: dict[str, Any],
+    session: Session,
+    process: Process,
+    case: Case,
+    template: NoticeTemplate,
+    paragraphs: list[str],
+    recipient: str,
+    variables: dict[str, Any],
+    tables: dict[str, Any],
 ) -> dict[str, Any]:
     day = today_berlin()
     return {
-        "title": fill(template.title, variables, tables), "date": [day.year, day.month, day.day], "day": german(day),
-        "authority": AUTHORITY, "department": catalogue.department_title(session, case.tenant_id, case.department),
-        "recipient": recipient, "number": case.number, "aktenzeichen": case.aktenzeichen, "paragraphs": paragraphs,
+        "title": fill(template.title, variables, tables),
+        "date": [day.year, day.month, day.day],
+        "day": german(day),
+        "authority": AUTHORITY,
+        "department": catalogue.department_title(session, case.tenant_id, case.department),
+        "recipient": recipient,
+        "number": case.number,
+        "aktenzeichen": case.aktenzeichen,
+        "paragraphs": paragraphs,
         "fields": [[item["label"], fill(str(item["value"]), variables, tables)] for item in template.fields],
         "appeal": _APPEAL.get(process.profile.law_branch) if template.appeal_notice else None,
     }
 
 
-def _keep(session: Session, effect: Effect, case: Case, template: NoticeTemplate, short: str, pdf: bytes | None) -> None:
+def _keep(
+    session: Session, effect: Effect, case: Case, template: NoticeTemplate, short: str, pdf: bytes | None
+) -> None:
     key = vault.key(session, case.data_key_id)
     found = None
     if pdf is not None:
         found = documents.add(
-            session, tenant=case.tenant_id, key_id=case.data_key_id, key=key, role="notice",
-            name=f"{effect.spec['template']}-{case.number}.pdf", title=template.title, media_type="application/pdf",
-            content=pdf, blobs=vault.blobs(), case_id=case.id, public=True,
+            session,
+            tenant=case.tenant_id,
+            key_id=case.data_key_id,
+            key=key,
+            role="notice",
+            name=f"{effect.spec['template']}-{case.number}.pdf",
+            title=template.title,
+            media_type="application/pdf",
+            content=pdf,
+            blobs=vault.blobs(),
+            case_id=case.id,
+            public=True,
         )
     events.record(
-        session, tenant=case.tenant_id, case_id=case.id, kind=template.kind, element=effect.element, public=True,
-        summary=f"{template.title}.", detail={"document": str(found) if found else None},
-        body=content.seal_json(key, {"text": short}), dedupe=f"notice:{effect.id}",
+        session,
+        tenant=case.tenant_id,
+        case_id=case.id,
+        kind=template.kind,
+        element=effect.element,
+        public=True,
+        summary=f"{template.title}.",
+        detail={"document": str(found) if found else None},
+        body=content.seal_json(key, {"text": short}),
+        dedupe=f"notice:{effect.id}",
     )
-    audit.record(session, actor="hub", action="notice.created", subject=str(case.id), tenant=case.tenant_id,
-                 detail={"template": effect.spec["template"], "document": str(found) if found else None})
+    audit.record(
+        session,
+        actor="hub",
+        action="notice.created",
+        subject=str(case.id),
+        tenant=case.tenant_id,
+        detail={"template": effect.spec["template"], "document": str(found) if found else None},
+    )
     session.execute(
-        update(Effect).where(Effect.id == effect.id).values(state="done", done_at=now(), outcome="delivered"))
-    signals.send(session, tenant=case.tenant_id, case_id=case.id, key=key, kind="delivery", wait=effect.wait,
-                 body={"outcome": "delivered", "variables": {}})
+        update(Effect).where(Effect.id == effect.id).values(state="done", done_at=now(), outcome="delivered")
+    )
+    signals.send(
+        session,
+        tenant=case.tenant_id,
+        case_id=case.id,
+        key=key,
+        kind="delivery",
+        wait=effect.wait,
+        body={"outcome": "delivered", "variables": {}},
+    )
 
 
 def push(session: Session, job: Job) -> None:
@@ -115,36 +160,71 @@ def push(session: Session, job: Job) -> None:
         return
     key = vault.key(session, case.data_key_id)
     told = session.scalar(
-        select(CaseEvent.id).where(CaseEvent.case_id == case.id, CaseEvent.kind == "reply.requested")
-        .order_by(CaseEvent.id.desc()).limit(1)
+        select(CaseEvent.id)
+        .where(CaseEvent.case_id == case.id, CaseEvent.kind == "reply.requested")
+        .order_by(CaseEvent.id.desc())
+        .limit(1)
     )
     news = select(CaseEvent).where(CaseEvent.case_id == case.id, CaseEvent.public).order_by(CaseEvent.id)
-    rows = session.scalars(news.where(CaseEvent.id > told) if told else news).all()
-    if not rows:
+    fresh = session.scalars(news.where(CaseEvent.id > told) if told else news).all()
+    if not fresh:
         return
     submission = session.execute(
         select(Submission.id, Submission.sender_reference)
         .join(SubmissionCase, SubmissionCase.submission_id == Submission.id)
-        .where(SubmissionCase.case_id == case.id).order_by(Submission.id).limit(1)
+        .where(SubmissionCase.case_id == case.id)
+        .order_by(Submission.id)
+        .limit(1)
     ).one()
     happened = [
         {"at": row.at.isoformat(), "kind": row.kind, "summary": row.summary}
         | ({"text": content.open_json(key, row.body).get("text")} if row.body and not case.protected_person else {})
-        for row in rows
+        for row in fresh
     ]
-    body = {"input": {
-        "type": "de.ozg-hub.case.changed", "submission": str(submission.id),
-        "sender_reference": submission.sender_reference, "case": case.number, "state": case.state,
-        "outcome": case.outcome, "aktenzeichen": case.aktenzeichen, "time": rows[-1].at.isoformat(),
-        "status_url": f"{settings().public_url}/api/v1/submissions/{submission.id}", "events": happened,
-    }}
+    body = {
+        "input": {
+            "type": "de.ozg-hub.case.changed",
+            "submission": str(submission.id),
+            "sender_reference": submission.sender_reference,
+            "case": case.number,
+            "state": case.state,
+            "outcome": case.outcome,
+            "aktenzeichen": case.aktenzeichen,
+            "time": fresh[-1].at.isoformat(),
+            "status_url": f"{settings().public_url}/api/v1/submissions/{submission.id}",
+            "events": happened,
+        }
+    }
     effect_id = new_id()
-    session.execute(insert(Effect).values(
-        id=effect_id, tenant_id=case.tenant_id, case_id=case.id, wait=f"push:{effect_id}", kind="delivery",
-        element="reply", name="Rückmeldung an das Portal", state="open", created_at=now(),
-        spec={"connector": "reply", "operation": "push", "instance": case.reply_to, "quiet": True, "documents": []},
-        body=content.seal_json(key, body),
-    ))
-    events.record(session, tenant=case.tenant_id, case_id=case.id, kind="reply.requested",
-                  summary="Das Portal wird über den Stand unterrichtet.", detail={"events": len(rows)})
+    rows.add(
+        session,
+        Effect,
+        {
+            "id": effect_id,
+            "tenant_id": case.tenant_id,
+            "case_id": case.id,
+            "wait": f"push:{effect_id}",
+            "kind": "delivery",
+            "element": "reply",
+            "name": "Rückmeldung an das Portal",
+            "state": "open",
+            "created_at": now(),
+            "body": content.seal_json(key, body),
+            "spec": {
+                "connector": "reply",
+                "operation": "push",
+                "instance": case.reply_to,
+                "quiet": True,
+                "documents": [],
+            },
+        },
+    )
+    events.record(
+        session,
+        tenant=case.tenant_id,
+        case_id=case.id,
+        kind="reply.requested",
+        summary="Das Portal wird über den Stand unterrichtet.",
+        detail={"events": len(fresh)},
+    )
     jobs.enqueue(session, SEND, str(effect_id), case.id, tenant=case.tenant_id)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
-import workflows
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+import workflows
 from hub import audit, jobs
-from hub.cases import content, deadlines, events
+from hub.cases import content, deadlines, events, rows
 from hub.cases.kinds import FILE, NOTICE, SEND, TIMER
 from hub.cases.model import Case, Effect
 from hub.kit.clock import now
@@ -28,7 +28,7 @@ def effect_id(case_id: UUID, wait: str) -> UUID:
 
 def apply(session: Session, case: Case, process: Process, key: DataKey, step: workflows.Step) -> None:
     """Write the effects of one step."""
-    rows: list[dict[str, Any]] = []
+    effects: list[dict[str, Any]] = []
     for effect in step.effects:
         match effect:
             case workflows.Cancel():
@@ -36,34 +36,57 @@ def apply(session: Session, case: Case, process: Process, key: DataKey, step: wo
             case workflows.Ended():
                 _ended(session, case, effect.outcome)
             case _:
-                rows.append(_row(session, case, key, effect, step))
-    if rows:
-        session.execute(insert(Effect), rows)
+                effects.append(_row(session, case, key, effect, step))
+    if effects:
+        rows.add(session, Effect, effects)
     _follow_routing(session, case, step)
 
 
 def _row(session: Session, case: Case, key: DataKey, effect: Any, step: workflows.Step) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "id": effect_id(case.id, effect.wait), "tenant_id": case.tenant_id, "case_id": case.id, "wait": effect.wait,
-        "element": effect.element, "name": effect.name[:200], "state": "open", "body": None, "department": None,
-        "role": None, "due_at": None, "created_at": now(), "kind": "", "spec": {},
+        "id": effect_id(case.id, effect.wait),
+        "tenant_id": case.tenant_id,
+        "case_id": case.id,
+        "wait": effect.wait,
+        "element": effect.element,
+        "name": effect.name[:200],
+        "state": "open",
+        "body": None,
+        "department": None,
+        "role": None,
+        "due_at": None,
+        "created_at": now(),
+        "kind": "",
+        "spec": {},
     }
     match effect:
         case workflows.UserTask():
-            row |= {"kind": "user-task", "role": effect.role, "due_at": effect.due,
-                    "department": effect.department or case.department,
-                    "spec": {"form": effect.form, "not_by": list(effect.not_by), "variables": list(effect.variables)},
-                    "body": content.seal_json(key, {"variables": step.variables})}
+            row |= {
+                "kind": "user-task",
+                "role": effect.role,
+                "due_at": effect.due,
+                "department": effect.department or case.department,
+                "spec": {"form": effect.form, "not_by": list(effect.not_by), "variables": list(effect.variables)},
+                "body": content.seal_json(key, {"variables": step.variables}),
+            }
         case workflows.Delivery():
             filing = effect.operation == "file" and effect.connector == "dms"
-            row |= {"kind": "delivery",
-                    "spec": {"connector": effect.connector, "operation": effect.operation,
-                             "variables": list(effect.variables)},
-                    "body": content.seal_json(key, {"input": effect.input, "variables": step.variables})}
+            row |= {
+                "kind": "delivery",
+                "spec": {
+                    "connector": effect.connector,
+                    "operation": effect.operation,
+                    "variables": list(effect.variables),
+                },
+                "body": content.seal_json(key, {"input": effect.input, "variables": step.variables}),
+            }
             _enqueue(session, case, row, "file" if filing else "delivery")
         case workflows.Notice():
-            row |= {"kind": "notice", "spec": {"template": effect.template, "document": effect.document},
-                    "body": content.seal_json(key, {"input": effect.input, "variables": step.variables})}
+            row |= {
+                "kind": "notice",
+                "spec": {"template": effect.template, "document": effect.document},
+                "body": content.seal_json(key, {"input": effect.input, "variables": step.variables}),
+            }
             _enqueue(session, case, row, "notice")
         case workflows.Timer():
             row |= {"kind": "timer", "spec": {"deadline": effect.deadline}, "due_at": effect.due}
@@ -80,8 +103,10 @@ def _enqueue(session: Session, case: Case, row: dict[str, Any], what: str) -> No
 
 def _cancel(session: Session, case: Case, wait: str) -> None:
     row = session.execute(
-        update(Effect).where(Effect.case_id == case.id, Effect.wait == wait, Effect.state == "open")
-        .values(state="cancelled", done_at=now()).returning(Effect.id, Effect.kind)
+        update(Effect)
+        .where(Effect.case_id == case.id, Effect.wait == wait, Effect.state == "open")
+        .values(state="cancelled", done_at=now())
+        .returning(Effect.id, Effect.kind)
     ).first()
     if row is None:
         return
@@ -90,17 +115,30 @@ def _cancel(session: Session, case: Case, wait: str) -> None:
 
 
 def _ended(session: Session, case: Case, outcome: str) -> None:
-    open_waits = session.execute(
-        select(Effect.wait).where(Effect.case_id == case.id, Effect.state == "open")
-    ).scalars().all()
+    open_waits = (
+        session.execute(select(Effect.wait).where(Effect.case_id == case.id, Effect.state == "open")).scalars().all()
+    )
     for wait in open_waits:
         _cancel(session, case, wait)
     session.execute(update(Case).where(Case.id == case.id).values(state="closed", outcome=outcome, closed_at=now()))
     deadlines.close_all(session, case.id)
-    events.record(session, tenant=case.tenant_id, case_id=case.id, kind="closed", public=True,
-                  summary="Ihr Vorgang ist abgeschlossen.", detail={"outcome": outcome})
-    audit.record(session, actor="hub", action="case.closed", subject=str(case.id), tenant=case.tenant_id,
-                 detail={"outcome": outcome})
+    events.record(
+        session,
+        tenant=case.tenant_id,
+        case_id=case.id,
+        kind="closed",
+        public=True,
+        summary="Ihr Vorgang ist abgeschlossen.",
+        detail={"outcome": outcome},
+    )
+    audit.record(
+        session,
+        actor="hub",
+        action="case.closed",
+        subject=str(case.id),
+        tenant=case.tenant_id,
+        detail={"outcome": outcome},
+    )
 
 
 def _follow_routing(session: Session, case: Case, step: workflows.Step) -> None:
@@ -109,7 +147,13 @@ def _follow_routing(session: Session, case: Case, step: workflows.Step) -> None:
     if isinstance(department, str) and department and department != case.department:
         session.execute(update(Case).where(Case.id == case.id).values(department=department))
         session.execute(
-            update(Effect).where(Effect.case_id == case.id, Effect.kind == "user-task", Effect.state == "open",
-                                 Effect.department == case.department).values(department=department)
+            update(Effect)
+            .where(
+                Effect.case_id == case.id,
+                Effect.kind == "user-task",
+                Effect.state == "open",
+                Effect.department == case.department,
+            )
+            .values(department=department)
         )
         case.department = department

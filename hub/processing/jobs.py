@@ -26,8 +26,15 @@ def fire_timer(session: Session, job: Job) -> None:
         return
     case = session.get(Case, effect.case_id)
     assert case is not None
-    signals.send(session, tenant=case.tenant_id, case_id=case.id, key=vault.key(session, case.data_key_id),
-                 kind="timer", wait=effect.wait, body={})
+    signals.send(
+        session,
+        tenant=case.tenant_id,
+        case_id=case.id,
+        key=vault.key(session, case.data_key_id),
+        kind="timer",
+        wait=effect.wait,
+        body={},
+    )
 
 
 HANDLERS = (Inside(ADVANCE, advance), Inside(TIMER, fire_timer))

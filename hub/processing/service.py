@@ -7,13 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import workflows
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
-from workflows import Context, DeliveryDone, MessageReceived, Step, TaskDone, TimerFired
 
-
-from hub.cases import content, deadlines, events, vault
+import workflows
+from hub.cases import content, deadlines, events, rows, vault
 from hub.cases.facts import facts
 from hub.cases.model import Case, Effect, Signal
 from hub.kit.clock import now
@@ -22,8 +20,20 @@ from hub.library import service as library
 from hub.library.process import Process
 from hub.processing import effects
 from hub.processing.model import ProcessInstance
+from workflows import Context, DeliveryDone, MessageReceived, Step, TaskDone, TimerFired
 
-_TABLE = ProcessInstance.__table__
+_STATE = select(ProcessInstance.state, ProcessInstance.revision).where(ProcessInstance.case_id == bindparam("case"))
+_SIGNALS = (
+    select(Signal.id, Signal.kind, Signal.wait, Signal.message, Signal.body)
+    .where(Signal.case_id == bindparam("case"))
+    .order_by(Signal.id)
+)
+_TAKEN = delete(Signal).where(Signal.id == bindparam("signal"))
+_WAIT_OVER = (
+    update(Effect.__table__)  # type: ignore[arg-type]
+    .where(Effect.case_id == bindparam("case"), Effect.wait == bindparam("over"), Effect.state == "open")
+    .values(state="done", done_at=bindparam("at"))
+)
 
 
 @dataclass(slots=True)
@@ -39,9 +49,12 @@ class Turn:
 
     def context(self) -> Context:
         return Context(
-            now=now(), instance=str(self.case.id), application=self.data.get("application", {}),
+            now=now(),
+            instance=str(self.case.id),
+            application=self.data.get("application", {}),
             case=facts(self.case, deadlines={name: at.date().isoformat() for name, at in self.due.items()}),
-            data={name: value for name, value in self.data.items() if name != "application"}, deadlines=self.due,
+            data={name: value for name, value in self.data.items() if name != "application"},
+            deadlines=self.due,
         )
 
 
@@ -52,7 +65,7 @@ def advance(session: Session, case: Case) -> None:
     process = library.load(session, case.process_version_id)
     key = vault.key(session, case.data_key_id)
     turn = Turn(session, case, process, key, _data(session, case, process, key), deadlines.instants(session, case.id))
-    row = session.execute(select(_TABLE.c.state, _TABLE.c.revision).where(_TABLE.c.case_id == case.id)).first()
+    row = session.connection().execute(_STATE, {"case": case.id}).first()
     revision = row.revision if row else 0
     if row is None:
         step = process.model.start(turn.context())
@@ -78,16 +91,13 @@ def _resume(turn: Turn, state: bytes) -> tuple[bytes, bool]:
     progress, done = True, False
     while progress and not done:
         progress = False
-        rows = turn.session.execute(
-            select(Signal.id, Signal.kind, Signal.wait, Signal.message, Signal.body)
-            .where(Signal.case_id == turn.case.id).order_by(Signal.id)
-        ).all()
-        for row in rows:
+        waiting = turn.session.connection().execute(_SIGNALS, {"case": turn.case.id}).all()
+        for row in waiting:
             event = _event(turn, row)
             if event is None:
                 continue
             step = turn.process.model.resume(state, event, turn.context())
-            turn.session.execute(delete(Signal).where(Signal.id == row.id))
+            turn.session.connection().execute(_TAKEN, {"signal": row.id})
             if step.stale:
                 continue
             progress = True
@@ -109,19 +119,22 @@ def _event(turn: Turn, row: Any) -> workflows.Event | None:
         case "timer":
             return TimerFired(row.wait)
     wait = turn.session.scalar(
-        select(Effect.wait).where(
-            Effect.case_id == turn.case.id, Effect.kind == "message-wait", Effect.state == "open",
-            Effect.element.is_not(None), Effect.spec["message"].as_string() == row.message,
-        ).order_by(Effect.id).limit(1)
+        select(Effect.wait)
+        .where(
+            Effect.case_id == turn.case.id,
+            Effect.kind == "message-wait",
+            Effect.state == "open",
+            Effect.element.is_not(None),
+            Effect.spec["message"].as_string() == row.message,
+        )
+        .order_by(Effect.id)
+        .limit(1)
     )
     return MessageReceived(wait, row.message, body) if wait else None
 
 
 def _close_wait(turn: Turn, wait: str) -> None:
-    turn.session.execute(
-        update(Effect).where(Effect.case_id == turn.case.id, Effect.wait == wait, Effect.state == "open")
-        .values(state="done", done_at=now())
-    )
+    turn.session.connection().execute(_WAIT_OVER, {"case": turn.case.id, "over": wait, "at": now()})
 
 
 def _take(turn: Turn, step: Step, *, first: bool = False) -> None:
@@ -129,23 +142,37 @@ def _take(turn: Turn, step: Step, *, first: bool = False) -> None:
     visited = [entry.element for entry in step.history if entry.kind != "flow"]
     if visited:
         events.record(
-            turn.session, tenant=turn.case.tenant_id, case_id=turn.case.id,
-            kind="process.started" if first else "process.step", summary="Prozess gestartet" if first else "Prozessschritt",
-            detail={"visited": [[entry.element, entry.kind, list(entry.names)] for entry in step.history],
-                    "version": turn.process.profile.version},
+            turn.session,
+            tenant=turn.case.tenant_id,
+            case_id=turn.case.id,
+            kind="process.started" if first else "process.step",
+            summary="Prozess gestartet" if first else "Prozessschritt",
+            detail={
+                "visited": [[entry.element, entry.kind, list(entry.names)] for entry in step.history],
+                "version": turn.process.profile.version,
+            },
         )
     effects.apply(turn.session, turn.case, turn.process, turn.key, step)
 
 
 def _keep(turn: Turn, state: bytes, revision: int, done: bool) -> None:
     if done:
-        turn.session.execute(delete(ProcessInstance).where(ProcessInstance.case_id == turn.case.id))
+        if revision:
+            turn.session.execute(delete(ProcessInstance).where(ProcessInstance.case_id == turn.case.id))
         return
-    values = {"state": turn.key.seal(state), "revision": revision + 1, "updated_at": now()}
-    if revision:
-        turn.session.execute(update(ProcessInstance).where(ProcessInstance.case_id == turn.case.id).values(**values))
-    else:
-        turn.session.execute(insert(ProcessInstance).values(case_id=turn.case.id, tenant_id=turn.case.tenant_id, **values))
+    rows.put(
+        turn.session,
+        ProcessInstance,
+        {
+            "case_id": turn.case.id,
+            "tenant_id": turn.case.tenant_id,
+            "state": turn.key.seal(state),
+            "revision": revision + 1,
+            "updated_at": now(),
+        },
+        key=("case_id",),
+        change=("state", "revision", "updated_at"),
+    )
 
 
 def case_of(session: Session, case_id: UUID) -> Case:
@@ -154,5 +181,3 @@ def case_of(session: Session, case_id: UUID) -> Case:
     if case is None:
         raise LookupError(f"case {case_id}")
     return case
-
-

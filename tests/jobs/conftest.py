@@ -12,6 +12,7 @@ import hub.audit.model
 import hub.kit.model  # noqa: F401
 from hub.kit.database import Base, Database
 from tests.jobs import office  # noqa: F401
+from tests.jobs.office import OfficeBase
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -19,6 +20,7 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     url = f"sqlite:///{tmp_path / 'hub.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     database = Database(url)
     Base.metadata.create_all(database.engine)
+    OfficeBase.metadata.create_all(database.engine)
     yield database
     database.dispose()
 

@@ -19,7 +19,7 @@ from hub.jobs.carrier_celery import CeleryCarrier
 from hub.jobs.runner import announce_after_commit
 from hub.kit.database import Base, Database
 from tests.conftest import CHECKOUT
-from tests.jobs.office import marks, open_jobs
+from tests.jobs.office import OfficeBase, marks, open_jobs
 from tests.services.rabbitmq import RabbitBroker
 
 Start = Callable[[str], "subprocess.Popen[bytes]"]
@@ -30,6 +30,7 @@ Wait = Callable[..., None]
 def database(postgres_url: str) -> Iterator[Database]:
     db = Database(postgres_url)
     Base.metadata.create_all(db.engine)
+    OfficeBase.metadata.create_all(db.engine)
     yield db
     db.dispose()
 
