@@ -49,16 +49,27 @@ def create(db: Database | None = None, *, work: bool | None = None) -> FastAPI:
         db.dispose()
 
     app = FastAPI(
-        title="ozg-hub", version="1", lifespan=lifespan, docs_url="/api/docs", openapi_url="/api/openapi.json",
-        redoc_url=None, description="Einreichungen eines OZG-Portals annehmen, verfolgen und beantworten.",
+        title="ozg-hub",
+        version="1",
+        lifespan=lifespan,
+        docs_url="/api/docs",
+        openapi_url="/api/openapi.json",
+        redoc_url=None,
+        description="Einreichungen eines OZG-Portals annehmen, verfolgen und beantworten.",
     )
     app.state.db = db
     app.state.bearer = identity_endpoints.Bearer(db, vault.ring())
     web.install(app)
     problems.install(app, web.error_page)
     for router in (
-        identity_endpoints.router, intake_endpoints.router, delivery_endpoints.router, identity_pages.router,
-        inbox_pages.router, insight_pages.router, clearing_pages.router, intake_pages.router,
+        identity_endpoints.router,
+        intake_endpoints.router,
+        delivery_endpoints.router,
+        identity_pages.router,
+        inbox_pages.router,
+        insight_pages.router,
+        clearing_pages.router,
+        intake_pages.router,
     ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=paths.static()), name="static")

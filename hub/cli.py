@@ -9,22 +9,33 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+
 from connectors.commands import connector_app
+from hub.kit import paths
+from hub.kit.settings import settings
 from workflows import commands as process_commands
 from workflows.commands import process_app
 from xoev import commands as xoev_commands
 from xoev.commands import standards_app, xoev_app
 
-from hub.kit import paths
-from hub.kit.settings import settings
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Die Drehscheibe zwischen OZG-Portal und Fachverfahren.",
-                  pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Die Drehscheibe zwischen OZG-Portal und Fachverfahren.",
+    pretty_exceptions_enable=False,
+)
 db_app = typer.Typer(no_args_is_help=True, help="Datenbank")
 case_app = typer.Typer(no_args_is_help=True, help="Vorgänge")
 audit_app = typer.Typer(no_args_is_help=True, help="Protokoll")
-for name, part in {"xoev": xoev_app, "standards": standards_app, "process": process_app, "connector": connector_app,
-                   "db": db_app, "case": case_app, "audit": audit_app}.items():
+for name, part in {
+    "xoev": xoev_app,
+    "standards": standards_app,
+    "process": process_app,
+    "connector": connector_app,
+    "db": db_app,
+    "case": case_app,
+    "audit": audit_app,
+}.items():
     app.add_typer(part, name=name)
 
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines statt Text")]
@@ -71,8 +82,18 @@ def serve(
     if workers > 1 and settings().embedded:
         raise typer.BadParameter("Mehrere Prozesse brauchen BROKER_URL.")
     _need_current()
-    uvicorn.run("hub.app:create", factory=True, host=host, port=port, workers=workers, log_level="warning",
-                access_log=False, proxy_headers=True, server_header=False, timeout_graceful_shutdown=10)
+    uvicorn.run(
+        "hub.app:create",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=True,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
 
 
 def _need_current() -> None:
@@ -88,7 +109,9 @@ def _need_current() -> None:
 
 
 @app.command()
-def worker(processes: Annotated[int | None, typer.Option(help="Prozesse (Vorgabe: HUB_WORKER_PROCESSES)")] = None) -> None:
+def worker(
+    processes: Annotated[int | None, typer.Option(help="Prozesse (Vorgabe: HUB_WORKER_PROCESSES)")] = None,
+) -> None:
     """Run jobs from RabbitMQ until SIGTERM."""
     from hub.worker import run_worker
 
@@ -137,7 +160,9 @@ def db_upgrade() -> None:
 
 
 @case_app.command("trace")
-def case_trace(case: Annotated[str, typer.Argument(help="Vorgangsnummer, Aktenzeichen oder Kennung")], json: Json = False) -> None:
+def case_trace(
+    case: Annotated[str, typer.Argument(help="Vorgangsnummer, Aktenzeichen oder Kennung")], json: Json = False
+) -> None:
     """Everything that happened to a case, with every delivery attempt; no content."""
     from hub.insight import service as insight
     from hub.worker import database
@@ -184,10 +209,19 @@ def audit_verify(json: Json = False) -> None:
     verdict = audit.verify(db)
     db.dispose()
     if json:
-        _print({"ok": verdict.ok, "sealed": verdict.sealed, "unsealed": verdict.unsealed,
-                "first_break": verdict.first_break, "heads": dict(verdict.heads)})
+        _print(
+            {
+                "ok": verdict.ok,
+                "sealed": verdict.sealed,
+                "unsealed": verdict.unsealed,
+                "first_break": verdict.first_break,
+                "heads": dict(verdict.heads),
+            }
+        )
     elif verdict.ok:
-        typer.echo(f"Das Protokoll ist unverändert: {verdict.sealed} Einträge verkettet, {verdict.unsealed} noch offen.")
+        typer.echo(
+            f"Das Protokoll ist unverändert: {verdict.sealed} Einträge verkettet, {verdict.unsealed} noch offen."
+        )
     else:
         typer.echo(f"Das Protokoll ist verletzt: {verdict.first_break}", err=True)
     if not verdict.ok:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hub.cases import opening, troubles
-from hub.clearing import service
+from hub.clearing import acts, service
 from hub.identity.access import CASEWORKER, IT
 from hub.identity.pages import PostedForm, SignedIn
 from hub.kit import web
@@ -85,7 +85,7 @@ def act(request: Request, actor: SignedIn, trouble_id: UUID, form: PostedForm) -
     text = form.get(f"text-{choice}", "")
     try:
         with request.app.state.db.write() as session:
-            said = service.act(session, actor, trouble_id, choice, text)
+            said = acts.act(session, actor, trouble_id, choice, text)
     except Problem as problem:
         if problem.status == 422 or (problem.code == "case.unknown" and choice == "assign"):
             return _item(request, trouble_id, 422, problem.detail, text)

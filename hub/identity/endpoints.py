@@ -50,9 +50,13 @@ class Bearer:
         """The calling client. Raises Problem 401."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Problem(401, "oauth.missing_token", "Anmeldung erforderlich",
-                          "Senden Sie ein Zugriffstoken im Kopf „Authorization: Bearer …“; /oauth/token stellt es aus.",
-                          headers={"WWW-Authenticate": "Bearer"})
+            raise Problem(
+                401,
+                "oauth.missing_token",
+                "Anmeldung erforderlich",
+                "Senden Sie ein Zugriffstoken im Kopf „Authorization: Bearer …“; /oauth/token stellt es aus.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
         slot = service.token_subject(self.key, token.strip())
         with self._lock:
             entry = self._known.get(slot)
@@ -87,8 +91,12 @@ async def token(request: Request) -> JSONResponse:
         raise Problem(413, "body.too-large", "Zu groß", "Die Anfrage überschreitet die zulässige Größe.")
     form = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
     if form.get("grant_type") != "client_credentials":
-        raise Problem(400, "oauth.unsupported_grant_type", "Verfahren nicht unterstützt",
-                      "Erwartet wird grant_type=client_credentials.")
+        raise Problem(
+            400,
+            "oauth.unsupported_grant_type",
+            "Verfahren nicht unterstützt",
+            "Erwartet wird grant_type=client_credentials.",
+        )
     name, secret = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
     state = request.app.state
 

@@ -20,7 +20,5 @@ def names(session: Session, tenant: str, logins: Iterable[str | None]) -> dict[s
             select(UserAccount.login, UserAccount.display_name).where(
                 UserAccount.tenant_id == tenant, UserAccount.login.in_(wanted)
             )
-        )
-        .tuples()
-        .all()
+        ).all()
     )

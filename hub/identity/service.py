@@ -35,15 +35,28 @@ def _digest(secret: str) -> str:
 
 
 def save_client(
-    session: Session, *, tenant: str, client_id: str, title: str, secret: str, services: Iterable[str] = ("*",),
+    session: Session,
+    *,
+    tenant: str,
+    client_id: str,
+    title: str,
+    secret: str,
+    services: Iterable[str] = ("*",),
     reply_to: str | None = None,
 ) -> None:
     """Register a portal or replace its entry. The secret is random and long, so a plain digest protects it."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    values = {"title": title, "secret_hash": _digest(secret), "services": list(services), "reply_to": reply_to,
-              "active": True, "created_at": now()}
+    values = {
+        "title": title,
+        "secret_hash": _digest(secret),
+        "services": list(services),
+        "reply_to": reply_to,
+        "active": True,
+        "created_at": now(),
+    }
     session.execute(
-        insert(ApiClient).values(tenant_id=tenant, client_id=client_id, **values)
+        insert(ApiClient)
+        .values(tenant_id=tenant, client_id=client_id, **values)
         .on_conflict_do_update(index_elements=["tenant_id", "client_id"], set_=values)
     )
 
@@ -58,8 +71,12 @@ def prove_client(session: Session, tenant: str, client_id: str, secret: str) -> 
     """The client that these credentials prove. Raises Problem 401."""
     found = client(session, tenant, client_id)
     if not hmac.compare_digest(found.secret_hash if found else "", _digest(secret)) or found is None:
-        raise Problem(401, "oauth.invalid_client", "Anmeldung abgelehnt",
-                      "client_id oder client_secret sind falsch, oder der Zugang ist gesperrt.")
+        raise Problem(
+            401,
+            "oauth.invalid_client",
+            "Anmeldung abgelehnt",
+            "client_id oder client_secret sind falsch, oder der Zugang ist gesperrt.",
+        )
     return found
 
 
@@ -71,8 +88,14 @@ def _signing_key(raw: bytes) -> OctKey:
 def issue_token(key: bytes, tenant: str, client_id: str, *, issuer: str) -> str:
     """An access token (JWT, HS256) for one hour; `key` is derived from the master key."""
     at = int(time.time())
-    claims = {"iss": issuer, "sub": client_id, "ten": tenant, "iat": at, "exp": at + TOKEN_SECONDS,
-              "jti": secrets.token_hex(8)}
+    claims = {
+        "iss": issuer,
+        "sub": client_id,
+        "ten": tenant,
+        "iat": at,
+        "exp": at + TOKEN_SECONDS,
+        "jti": secrets.token_hex(8),
+    }
     return jwt.encode({"alg": "HS256", "typ": "at+jwt"}, claims, _signing_key(key), algorithms=["HS256"])
 
 
@@ -87,27 +110,49 @@ def token_subject(key: bytes, token: str) -> tuple[str, str]:
     try:
         tenant, subject, expires = _claims(token, key)
     except (JoseError, KeyError, ValueError):
-        raise Problem(401, "oauth.invalid_token", "Zugriffstoken ungültig",
-                      "Bitte holen Sie unter /oauth/token ein neues Zugriffstoken.",
-                      headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from None
+        raise Problem(
+            401,
+            "oauth.invalid_token",
+            "Zugriffstoken ungültig",
+            "Bitte holen Sie unter /oauth/token ein neues Zugriffstoken.",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        ) from None
     if expires < time.time():
-        raise Problem(401, "oauth.expired_token", "Zugriffstoken abgelaufen",
-                      "Bitte holen Sie unter /oauth/token ein neues Zugriffstoken.",
-                      headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        raise Problem(
+            401,
+            "oauth.expired_token",
+            "Zugriffstoken abgelaufen",
+            "Bitte holen Sie unter /oauth/token ein neues Zugriffstoken.",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        )
     return tenant, subject
 
 
 def save_user(
-    session: Session, *, tenant: str, login: str, display_name: str, password: str, roles: Iterable[str],
-    departments: Iterable[str], clearances: Iterable[str] = (),
+    session: Session,
+    *,
+    tenant: str,
+    login: str,
+    display_name: str,
+    password: str,
+    roles: Iterable[str],
+    departments: Iterable[str],
+    clearances: Iterable[str] = (),
 ) -> None:
     """Create a person's account or replace it."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    values = {"display_name": display_name, "password_hash": _hasher.hash(password), "roles": sorted(roles),
-              "departments": sorted(departments), "clearances": sorted(clearances), "active": True,
-              "created_at": now()}
+    values = {
+        "display_name": display_name,
+        "password_hash": _hasher.hash(password),
+        "roles": sorted(roles),
+        "departments": sorted(departments),
+        "clearances": sorted(clearances),
+        "active": True,
+        "created_at": now(),
+    }
     session.execute(
-        insert(UserAccount).values(tenant_id=tenant, login=login, **values)
+        insert(UserAccount)
+        .values(tenant_id=tenant, login=login, **values)
         .on_conflict_do_update(index_elements=["tenant_id", "login"], set_=values)
     )
 
@@ -115,8 +160,12 @@ def save_user(
 def actor_of(account: UserAccount) -> Actor:
     """The acting person of an account."""
     return Actor(
-        id=account.login, kind="user", name=account.display_name, tenant=account.tenant_id,
-        roles=frozenset(account.roles), departments=frozenset(account.departments),
+        id=account.login,
+        kind="user",
+        name=account.display_name,
+        tenant=account.tenant_id,
+        roles=frozenset(account.roles),
+        departments=frozenset(account.departments),
         clearances=frozenset(account.clearances),
     )
 
@@ -131,8 +180,15 @@ def sign_in(session: Session, tenant: str, login: str, password: str) -> tuple[A
     if account is None or not account.active:
         return None
     token = secrets.token_urlsafe(32)
-    session.add(LoginSession(token_hash=_digest(token), tenant_id=tenant, login=account.login, created_at=now(),
-                             expires_at=now() + timedelta(hours=SESSION_HOURS)))
+    session.add(
+        LoginSession(
+            token_hash=_digest(token),
+            tenant_id=tenant,
+            login=account.login,
+            created_at=now(),
+            expires_at=now() + timedelta(hours=SESSION_HOURS),
+        )
+    )
     session.flush()
     return actor_of(account), token
 
@@ -143,7 +199,9 @@ def signed_in(session: Session, token: str | None) -> Actor | None:
         return None
     row = session.execute(
         select(UserAccount)
-        .join(LoginSession, (LoginSession.login == UserAccount.login) & (LoginSession.tenant_id == UserAccount.tenant_id))
+        .join(
+            LoginSession, (LoginSession.login == UserAccount.login) & (LoginSession.tenant_id == UserAccount.tenant_id)
+        )
         .where(LoginSession.token_hash == _digest(token), LoginSession.expires_at > now(), UserAccount.active)
     ).scalar()
     return actor_of(row) if row else None

@@ -36,17 +36,13 @@ def tasks(session: Session, actor: Actor, wish: Wish) -> Page[TaskRow]:
         wanted.append(Case.process == wish.service)
     if after := _cursor(wish.after):
         wanted.append(tuple_(Effect.created_at, Effect.id) > after)
-    rows = (
-        session.execute(
-            select(Effect, Case)
-            .join(Case, Case.id == Effect.case_id)
-            .where(*wanted)
-            .order_by(Effect.created_at, Effect.id)
-            .limit(wish.size + 1)
-        )
-        .tuples()
-        .all()
-    )
+    rows = session.execute(
+        select(Effect, Case)
+        .join(Case, Case.id == Effect.case_id)
+        .where(*wanted)
+        .order_by(Effect.created_at, Effect.id)
+        .limit(wish.size + 1)
+    ).all()
     found = [
         (effect, case)
         for effect, case in rows[: wish.size]
@@ -173,7 +169,7 @@ def next_deadlines(session: Session, ids: Sequence[UUID]) -> dict[UUID, Due]:
         select(Deadline.case_id, Deadline.due_on, Deadline.title)
         .where(Deadline.case_id.in_(ids), Deadline.state.in_(("running", "overdue")), Deadline.due_on.is_not(None))
         .order_by(Deadline.due_on.desc())
-    ).tuples()
+    )
     return {case_id: Due(due, title) for case_id, due, title in rows if due}
 
 
@@ -181,23 +177,17 @@ def departments(session: Session, found: Sequence[Case]) -> Sequence[tuple[str, 
     """Ids and titles of the departments of some cases."""
     if not found:
         return []
-    return (
-        session.execute(
-            select(Department.id, Department.title).where(
-                Department.tenant_id == found[0].tenant_id, Department.id.in_({case.department for case in found})
-            )
+    return session.execute(
+        select(Department.id, Department.title).where(
+            Department.tenant_id == found[0].tenant_id, Department.id.in_({case.department for case in found})
         )
-        .tuples()
-        .all()
-    )
+    ).all()
 
 
 def own_departments(session: Session, actor: Actor) -> list[tuple[str, str]]:
     """The actor's departments with their titles, for a filter."""
     titles = dict(
-        session.execute(select(Department.id, Department.title).where(Department.tenant_id == actor.tenant))
-        .tuples()
-        .all()
+        session.execute(select(Department.id, Department.title).where(Department.tenant_id == actor.tenant)).all()
     )
     return sorted(((item, titles.get(item, item)) for item in actor.departments), key=lambda pair: pair[1].casefold())
 

@@ -21,12 +21,13 @@ from hub.library.profile import Form
 
 router = APIRouter(include_in_schema=False)
 
+PAGE_SIZE = 25
 _WHOSE = {"free", "mine", "all"}
 # What a browser may show by itself; everything else is only handed out as a download.
 _INLINE = {"application/pdf", "image/jpeg", "image/png"}
 _DOCUMENT_POLICY = (
     "default-src 'none'; script-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; object-src 'self'; "
-    "plugin-types application/pdf; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 
 
@@ -42,6 +43,7 @@ def inbox(request: Request, actor: SignedIn) -> Response:
         department=given.get("department") or None,
         service=given.get("service") or None,
         after=given.get("after"),
+        size=PAGE_SIZE,
     )
     with request.app.state.db.read() as session:
         page = lists.tasks(session, actor, wish)
@@ -61,11 +63,14 @@ def inbox(request: Request, actor: SignedIn) -> Response:
 @router.get("/cases")
 def cases(request: Request, actor: SignedIn) -> Response:
     """The cases of my departments, or what a number finds."""
+    if CASEWORKER not in actor.roles:
+        return web.to("/overview" + web.query({"number": request.query_params.get("q", "").strip()[:20]}))
     given = request.query_params
     searched = given.get("q", "").strip()
     wish = Wish(
         state="closed" if given.get("state") == "closed" else "open",
         after=given.get("after"),
+        size=PAGE_SIZE,
         department=given.get("department") or None,
         service=given.get("service") or None,
     )

@@ -12,6 +12,7 @@ from hub.cases import opening
 from hub.cases.model import Case
 from hub.identity.access import AUDITOR, CASEWORKER, IT, PROTECTED, Actor
 from hub.identity.pages import SignedIn
+from hub.insight import overview as numbers
 from hub.insight import service
 from hub.jobs.service import depth
 from hub.kit import web
@@ -79,7 +80,7 @@ def overview(request: Request, actor: SignedIn) -> Response:
     if number:
         return web.to(f"/cases/{quote(number.upper()[:20], safe='')}/trace")
     with request.app.state.db.read() as session:
-        found = service.overview(session, actor.tenant, _scope(actor))
+        found = numbers.overview(session, actor.tenant, _scope(actor))
         waiting = depth(session) if runs else None
     return web.render(request, "overview.html", active="overview", found=found, jobs=waiting, runs=runs)
 

@@ -107,10 +107,16 @@ def _wait(db: Database, job: Job, lease: Lease, error: Exception) -> None:
     with db.write() as session:
         if now() - job.created_at > _PATIENCE:
             troubles.open_trouble(
-                session, tenant=job.tenant, kind=troubles.STOERUNG, code="scanner.unavailable",
-                title="Virenscanner nicht erreichbar", dedupe=_dedupe(job), choices=("noted",),
+                session,
+                tenant=job.tenant,
+                kind=troubles.STOERUNG,
+                code="scanner.unavailable",
+                title="Virenscanner nicht erreichbar",
+                dedupe=_dedupe(job),
+                choices=("noted",),
                 message=f"Einreichungen warten auf die Virenprüfung ({error}). Sie sind gespeichert und laufen von "
-                        "selbst weiter, sobald der Scanner antwortet.", submission_id=UUID(job.key),
+                "selbst weiter, sobald der Scanner antwortet.",
+                submission_id=UUID(job.key),
             )
         lease.again(session, due=now() + _RETRY)
 
@@ -125,13 +131,21 @@ def clearing_item(session: Session, *, tenant: str, submission_id: UUID, case_id
     if not withheld:
         return
     infected = any(found.flag == scanner.MALWARE for found in withheld)
-    reasons = "; ".join(f"Dokument {number}: {FLAG_TEXTS.get(found.flag or '', 'wurde als auffällig erkannt')}"
-                        for number, found in enumerate(withheld, 1))
+    reasons = "; ".join(
+        f"Dokument {number}: {FLAG_TEXTS.get(found.flag or '', 'wurde als auffällig erkannt')}"
+        for number, found in enumerate(withheld, 1)
+    )
     troubles.open_trouble(
-        session, tenant=tenant, kind=troubles.KLAERFALL,
+        session,
+        tenant=tenant,
+        kind=troubles.KLAERFALL,
         code="attachment.malware" if infected else "attachment.withheld",
         title="Anlage mit Schadsoftware zurückgehalten" if infected else "Anlage zurückgehalten",
         message=f"{reasons}. Zurückgehaltenes wird nicht weitergegeben; bitte lassen Sie es neu einreichen.",
-        dedupe=f"attachments:{submission_id}", choices=("noted",), case_id=case_id, submission_id=submission_id,
-        department=department, detail={"documents": [{"id": str(found.id), "flag": found.flag} for found in withheld]},
+        dedupe=f"attachments:{submission_id}",
+        choices=("noted",),
+        case_id=case_id,
+        submission_id=submission_id,
+        department=department,
+        detail={"documents": [{"id": str(found.id), "flag": found.flag} for found in withheld]},
     )

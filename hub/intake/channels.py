@@ -15,6 +15,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -35,7 +37,9 @@ from hub.kit.settings import settings
 log = structlog.get_logger(__name__)
 
 READY = ".ready"
+_GOING = ".going-"
 SETTLED_S = 5.0
+_STALE_MARKER_S = 60.0
 _AT_ONCE = 200  # per folder and look: one busy sender must not starve the others
 _KEPT = ("done", "refused")
 
@@ -46,46 +50,63 @@ def take_all(db: Database) -> None:
     for folder in _folders(root / "drop"):
         client = _client(db, folder)
         if client is not None:
-            _each(db, folder, _ready(folder), lambda path, client=client: take_drop(db, client, path))
+            _each(db, folder, _ready(folder), partial(take_drop, db, client))
     invoices = root / "invoices" / "in"
     if invoices.is_dir():
-        _each(db, invoices.parent, _settled(invoices), lambda path: take_invoice(db, path))
+        _each(db, invoices.parent, _settled(invoices), partial(take_invoice, db))
 
 
 def take_drop(db: Database, client: Client, path: Path) -> Receipt:
     """Take one complete drop. Raises Problem; the refusal is then listed."""
     incoming = _incoming(client.tenant, client.id, "file-drop", client.may_use, client.reply_to)
-    incoming.received_at = dropped.received_at(path)
     with refusals.kept(db, incoming), dropped.opened(path) as source:
+        incoming.received_at = dropped.received_at(path)
         dropped.fill(incoming, source)
     return receive(db, incoming)
 
 
 def take_invoice(db: Database, path: Path) -> Receipt:
     """Take one invoice file. Raises Problem; the refusal is then listed."""
-    incoming = _incoming(settings().tenant, "invoice-folder", "invoice-folder", lambda *_: True, None)
+    incoming = _incoming(settings().tenant, "invoice-folder", "invoice-folder", _anything, None)
     incoming.received_at, incoming.service = dropped.received_at(path), INVOICES
     incoming.media_type = "application/xml"
     with refusals.kept(db, incoming):
         if path.lstat().st_size > MAX_ORIGINAL:
-            raise Problem(413, "body.too-large", "Zu groß", f"Eine Rechnung darf höchstens {MAX_ORIGINAL // 2**20} MB "
-                          "groß sein.")
+            raise Problem(
+                413, "body.too-large", "Zu groß", f"Eine Rechnung darf höchstens {MAX_ORIGINAL // 2**20} MB groß sein."
+            )
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
             incoming.original = file.read(MAX_ORIGINAL + 1)
     incoming.idempotency_key = f"file:{incoming.digest}"
     return receive(db, incoming)
 
 
+def _anything(*_: object) -> bool:
+    """The invoice folder belongs to the installation; nobody's scope limits it."""
+    return True
+
+
 def _incoming(
     tenant: str, client_id: str, channel: str, may_use: Callable[..., bool], reply_to: str | None
 ) -> Incoming:
     key, wrapped = vault.ring().new_data_key()
-    return Incoming(tenant=tenant, client_id=client_id, channel=channel, media_type="", original=b"", key=key,
-                    wrapped_key=wrapped, may_use=may_use, received_source="file-drop", reply_to=reply_to)
+    return Incoming(
+        tenant=tenant,
+        client_id=client_id,
+        channel=channel,
+        media_type="",
+        original=b"",
+        key=key,
+        wrapped_key=wrapped,
+        may_use=may_use,
+        received_source="file-drop",
+        reply_to=reply_to,
+    )
 
 
 def _each(db: Database, folder: Path, found: Iterator[Path], take: Callable[[Path], Receipt]) -> None:
-    for _, path in zip(range(_AT_ONCE), found, strict=False):
+    _clear_away(folder)
+    for path in islice(found, _AT_ONCE):
         try:
             receipt = take(path)
         except Problem as problem:
@@ -94,35 +115,49 @@ def _each(db: Database, folder: Path, found: Iterator[Path], take: Callable[[Pat
             if is_transient(error):
                 raise
             log.error("drop_failed", folder=folder.name, exc_info=error)
-            _trouble(db, f"drop:{folder.name}:{path.name}", "Abgelegte Einreichung kann nicht gelesen werden",
-                     f"„{path.name[:80]}“ im Ordner „{folder.name}“: {type(error).__name__}. Sie bleibt liegen und wird "
-                     "weiter versucht.")
+            _trouble(
+                db,
+                f"drop:{folder.name}:{path.name}",
+                "Abgelegte Einreichung kann nicht gelesen werden",
+                f"„{path.name[:80]}“ im Ordner „{folder.name}“: {type(error).__name__}. Sie bleibt liegen und "
+                "wird weiter versucht.",
+            )
         else:
             _done(folder, path, receipt)
 
 
 def _folders(root: Path) -> list[Path]:
-    return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink()] if root.is_dir() else []
+    if not root.is_dir():
+        return []
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink()]
 
 
 def _ready(folder: Path) -> Iterator[Path]:
     """Complete drops of a client, oldest name first."""
     for path in sorted(folder.iterdir()):
-        if not path.name.endswith(READY) or path.name.startswith("."):
+        if not path.name.endswith(READY) or path.name.startswith(".") or not os.path.lexists(path):
             continue
-        mode = path.lstat()
-        if path.is_dir() or (path.is_file() and mode.st_size > 0):
+        if path.is_symlink() or path.is_dir() or path.stat().st_size > 0:
             yield path
-        elif (beside := path.with_name(path.name.removesuffix(READY))).exists() and beside.name not in _KEPT:
+            continue
+        beside = path.with_name(path.name.removesuffix(READY))
+        if os.path.lexists(beside) and beside.name not in _KEPT:
             yield beside
+        elif path.stat().st_mtime < time.time() - _STALE_MARKER_S:
+            path.unlink(missing_ok=True)  # or the next drop of this name would be taken half written
 
 
 def _settled(folder: Path) -> Iterator[Path]:
     """Invoice files that nobody writes to any more."""
     before = time.time() - SETTLED_S
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() == ".xml" and not path.name.startswith(".") and not path.is_symlink() \
-                and path.is_file() and path.stat().st_mtime <= before:
+        if (
+            path.suffix.lower() == ".xml"
+            and not path.name.startswith(".")
+            and not path.is_symlink()
+            and path.is_file()
+            and path.stat().st_mtime <= before
+        ):
             yield path
 
 
@@ -133,26 +168,48 @@ def _client(db: Database, folder: Path) -> Client | None:
     if row is not None:
         return Client(row.tenant_id, row.client_id, frozenset(row.services), row.reply_to)
     if next(_ready(folder), None) is not None:
-        _trouble(db, f"drop-client:{folder.name}", "Ablageordner ohne Zugang",
-                 f"Im Ordner „{folder.name}“ liegen Einreichungen, es gibt aber keinen (aktiven) Zugang dieses Namens.")
+        _trouble(
+            db,
+            f"drop-client:{folder.name}",
+            "Ablageordner ohne Zugang",
+            f"Im Ordner „{folder.name}“ liegen Einreichungen, es gibt aber keinen (aktiven) Zugang dieses Namens.",
+        )
     return None
 
 
 def _trouble(db: Database, dedupe: str, title: str, message: str) -> None:
     with db.write() as session:
-        troubles.open_trouble(session, tenant=settings().tenant, kind=troubles.STOERUNG, code="drop.unreadable",
-                              title=title, message=message, dedupe=dedupe[:120], choices=("noted",))
+        troubles.open_trouble(
+            session,
+            tenant=settings().tenant,
+            kind=troubles.STOERUNG,
+            code="drop.unreadable",
+            title=title,
+            message=message,
+            dedupe=dedupe[:120],
+            choices=("noted",),
+        )
 
 
 def _done(folder: Path, path: Path, receipt: Receipt) -> None:
-    """The hub has it, sealed: a receipt stays, the readable files go."""
-    body = receipt_body(receipt) | {"repeated": not receipt.fresh}
-    _write(_place(folder / "done", f"{_plain_name(path)}.receipt.json"), body)
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+    """The hub has it, sealed: a receipt stays, the readable files go.
+
+    They go by a rename first: a folder half removed by a killed process would look like another submission.
+    """
+    done = folder / "done"
+    done.mkdir(exist_ok=True)
+    _write(done / f"{_plain_name(path)}.{receipt.id}.json", receipt_body(receipt))
+    path.rename(done / f"{_GOING}{receipt.id}.{os.getpid()}")
     _remove_marker(path)
+    _clear_away(folder)
+
+
+def _clear_away(folder: Path) -> None:
+    for path in (folder / "done").glob(f"{_GOING}*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _refused(folder: Path, path: Path, problem: Problem) -> None:
@@ -200,6 +257,6 @@ def sweep(db: Database) -> None:
 
 
 HANDLERS = (
-    Recurring("intake.channels", take_all, every_s=5, lane="low"),
+    Recurring("intake.channels", take_all, every_s=5, lease_s=900, lane="low"),
     Recurring("intake.sweep", sweep, every_s=86_400, lane="low"),
 )

@@ -19,16 +19,23 @@ _OWN_SCHEMA = "urn:fim:"
 def check_kind(incoming: Incoming) -> None:
     """What must hold before the service is looked up. Raises Problem 400."""
     if incoming.kind not in KINDS:
-        raise _metadata_problem("kind.unknown", "Art der Einreichung unbekannt", "/kind",
-                                f"Erlaubt sind: {', '.join(sorted(KINDS))}.")
+        raise _metadata_problem(
+            "kind.unknown", "Art der Einreichung unbekannt", "/kind", f"Erlaubt sind: {', '.join(sorted(KINDS))}."
+        )
     if incoming.kind == "initial" and not incoming.service:
-        raise _metadata_problem("service.missing", "Leistung fehlt", "/service",
-                                "Geben Sie in den Metadaten unter „service“ die LeiKa-ID (14 Ziffern) oder die "
-                                "Kennung des Prozesses an.")
+        raise _metadata_problem(
+            "service.missing",
+            "Leistung fehlt",
+            "/service",
+            "Geben Sie in den Metadaten unter „service“ die LeiKa-ID (14 Ziffern) oder die Kennung des Prozesses an.",
+        )
     if incoming.kind != "initial" and not incoming.refers_to:
-        raise _metadata_problem("case.missing", "Bezug fehlt", "/case",
-                                "Nachreichung, Änderung, Rücknahme und Widerspruch brauchen unter „case“ die "
-                                "Vorgangsnummer.")
+        raise _metadata_problem(
+            "case.missing",
+            "Bezug fehlt",
+            "/case",
+            "Nachreichung, Änderung, Rücknahme und Widerspruch brauchen unter „case“ die Vorgangsnummer.",
+        )
 
 
 def check(process: Process, incoming: Incoming) -> list[Fault]:
@@ -37,14 +44,22 @@ def check(process: Process, incoming: Incoming) -> list[Fault]:
     initial = incoming.kind == "initial"
     if initial and media_type not in _accepted(process.profile.intake.media_types):
         wanted = ", ".join(process.profile.intake.media_types)
-        raise Problem(415, "media-type.unsupported", "Datenformat nicht unterstützt",
-                      f"Diese Leistung nimmt {wanted} an, gesendet wurde „{media_type[:60] or 'nichts'}“.",
-                      accepted=list(process.profile.intake.media_types))
+        raise Problem(
+            415,
+            "media-type.unsupported",
+            "Datenformat nicht unterstützt",
+            f"Diese Leistung nimmt {wanted} an, gesendet wurde „{media_type[:60] or 'nichts'}“.",
+            accepted=list(process.profile.intake.media_types),
+        )
     if not incoming.original and (initial or not incoming.uploads):
         raise Problem(400, "body.empty", "Leere Einreichung", "Der Antrag enthält keine Daten (0 Byte).")
     if len(incoming.original) > MAX_ORIGINAL:
-        raise Problem(413, "body.too-large", "Zu groß", f"Der Antrag darf höchstens {MAX_ORIGINAL // 2**20} MB groß "
-                      "sein; Anlagen bitte als Anlagen senden.")
+        raise Problem(
+            413,
+            "body.too-large",
+            "Zu groß",
+            f"Der Antrag darf höchstens {MAX_ORIGINAL // 2**20} MB groß sein; Anlagen bitte als Anlagen senden.",
+        )
     _check_uploads(process, incoming.uploads)
     _check_declared(process, incoming.declared_schema)
     if not incoming.original:
@@ -52,8 +67,13 @@ def check(process: Process, incoming: Incoming) -> list[Fault]:
     try:
         return _content_faults(process, media_type, incoming.original, initial=initial)
     except UnsafeInput as error:
-        raise Problem(413 if error.fault.code == "input.size" else 400, error.fault.code, "Antrag nicht lesbar",
-                      error.fault.message, faults=[error.fault.as_dict()]) from None
+        raise Problem(
+            413 if error.fault.code == "input.size" else 400,
+            error.fault.code,
+            "Antrag nicht lesbar",
+            error.fault.message,
+            faults=[error.fault.as_dict()],
+        ) from None
 
 
 def _check_uploads(process: Process, uploads: Sequence[Upload]) -> None:
@@ -64,15 +84,29 @@ def _check_uploads(process: Process, uploads: Sequence[Upload]) -> None:
         place = f"/attachments/{number}"
         if upload.faults:
             fault = upload.faults[0]
-            raise Problem(400, fault.code, "Anlage abgelehnt", fault.message,
-                          faults=[fault.as_dict() | {"path": place} for fault in upload.faults])
+            raise Problem(
+                400,
+                fault.code,
+                "Anlage abgelehnt",
+                fault.message,
+                faults=[fault.as_dict() | {"path": place} for fault in upload.faults],
+            )
         if upload.media_type not in rules.media_types:
-            raise _attachment_problem(415, "attachment.media-type", "Anlage in nicht zugelassenem Format", place,
-                                      f"„{upload.title}“ ist {upload.media_type}; zugelassen sind "
-                                      f"{', '.join(rules.media_types)}.")
+            raise _attachment_problem(
+                415,
+                "attachment.media-type",
+                "Anlage in nicht zugelassenem Format",
+                place,
+                f"„{upload.title}“ ist {upload.media_type}; zugelassen sind {', '.join(rules.media_types)}.",
+            )
         if upload.blob.size > rules.max_megabytes * 2**20:
-            raise _attachment_problem(413, "attachment.too-large", "Anlage zu groß", place,
-                                      f"„{upload.title}“ überschreitet {rules.max_megabytes} MB.")
+            raise _attachment_problem(
+                413,
+                "attachment.too-large",
+                "Anlage zu groß",
+                place,
+                f"„{upload.title}“ überschreitet {rules.max_megabytes} MB.",
+            )
 
 
 def _accepted(media_types: Sequence[str]) -> set[str]:
@@ -105,8 +139,15 @@ def _json_faults(process: Process, instance: object) -> list[Fault]:
         _check_declared(process, declared)
     faults = process.schema.check({name: value for name, value in instance.items() if name != "$schema"})
     if isinstance(declared, str) and declared.startswith(_OWN_SCHEMA) and declared != process.schema.uri:
-        faults.insert(0, Fault(1, "/$schema", "schema.unknown", f"Der Antrag nennt das Datenschema {declared[:120]}; "
-                               f"diese Leistung verwendet {process.schema.uri}."))
+        faults.insert(
+            0,
+            Fault(
+                1,
+                "/$schema",
+                "schema.unknown",
+                f"Der Antrag nennt das Datenschema {declared[:120]}; diese Leistung verwendet {process.schema.uri}.",
+            ),
+        )
     return faults
 
 
@@ -124,8 +165,14 @@ def _check_declared(process: Process, declared: str | None) -> None:
     if declared and declared in process.profile.intake.retired_schemas:
         current = process.schema.uri if process.schema else None
         message = f"Das Datenschema {declared} wird nicht mehr angenommen; aktuell ist {current}."
-        raise Problem(422, "schema.retired", "Veraltetes Datenschema", message, current=current,
-                      faults=[Fault(1, "/$schema", "schema.retired", message).as_dict()])
+        raise Problem(
+            422,
+            "schema.retired",
+            "Veraltetes Datenschema",
+            message,
+            current=current,
+            faults=[Fault(1, "/$schema", "schema.retired", message).as_dict()],
+        )
 
 
 def _metadata_problem(code: str, title: str, path: str, message: str) -> Problem:

@@ -1,8 +1,8 @@
 """Reading one dropped submission: a folder or a ZIP archive with `metadata.json`, one data file and attachments.
 
-    metadata.json     the API's metadata, and optionally `data`: the name of the data file
-    data.json / .xml  the application (any name when the metadata gives it)
-    everything else   an attachment
+metadata.json     the API's metadata, and optionally `data`: the name of the data file
+data.json / .xml  the application (any name when the metadata gives it)
+everything else   an attachment
 """
 
 from __future__ import annotations
@@ -52,8 +52,12 @@ class Folder:
         found = sorted(entry.name for entry in os.scandir(self.path) if not entry.name.startswith("."))
         for name in found:
             if not stat.S_ISREG((self.path / name).lstat().st_mode):
-                raise _refused("drop.not-a-file", f"„{name[:80]}“ ist keine Datei. Ordner und Verknüpfungen in einer "
-                               "Einreichung werden nicht angenommen.", name)
+                raise _refused(
+                    "drop.not-a-file",
+                    f"„{name[:80]}“ ist keine Datei. Ordner und Verknüpfungen in einer "
+                    "Einreichung werden nicht angenommen.",
+                    name,
+                )
         object.__setattr__(self, "names", tuple(found))
 
     def size(self, name: str) -> int:
@@ -67,14 +71,15 @@ class Folder:
 
 
 def received_at(path: Path) -> datetime:
-    """When the last byte of a drop was written: the legal receipt (§ 130 BGB, § 3a VwVfG). Never later than now."""
-    files = [path, *path.iterdir()] if path.is_dir() else [path]
-    inside = [item.lstat().st_mtime for item in files if not path.is_dir() or item != path]
-    return min(datetime.fromtimestamp(max(inside, default=path.lstat().st_mtime), UTC), now())
+    """When the last byte of a drop was written: the legal receipt. Never later than now."""
+    written = [item.lstat().st_mtime for item in (path.iterdir() if path.is_dir() else (path,))]
+    return min(datetime.fromtimestamp(max(written, default=path.lstat().st_mtime), UTC), now())
 
 
 def opened(path: Path) -> AbstractContextManager[Source]:
     """The files of a drop. Raises Problem for an archive that is broken or dangerous."""
+    if path.is_symlink():
+        raise _refused("drop.not-a-file", "Verknüpfungen werden nicht angenommen.", "")
     if path.is_dir():
         return nullcontext(Folder(path))
     try:
@@ -128,17 +133,23 @@ def fill(incoming: Incoming, source: Source) -> None:
 
 def _metadata(source: Source, digest: hashlib._Hash) -> tuple[Metadata, str | None]:
     if _METADATA not in source.names:
-        raise _refused("metadata.missing", "Die Datei „metadata.json“ fehlt; sie nennt mindestens die Leistung "
-                       "(service).", _METADATA)
+        raise _refused(
+            "metadata.missing",
+            "Die Datei „metadata.json“ fehlt; sie nennt mindestens die Leistung (service).",
+            _METADATA,
+        )
     told, extra = metadata.parse_with(_read(source, _METADATA, metadata.MAX_BYTES, digest), {"data"})
     if (name := extra.get("data")) is not None:
         if name not in source.names:
-            raise _refused("data.missing", f"Die in metadata.json genannte Datendatei „{str(name)[:80]}“ fehlt.", "/data")
+            raise _refused("data.missing", f"Die in metadata.json genannte Datei „{str(name)[:80]}“ fehlt.", "/data")
         return told, str(name)
     usual = [name for name in ("data.json", "data.xml") if name in source.names]
     if len(usual) > 1:
-        raise _refused("data.ambiguous", "Es gibt data.json und data.xml; metadata.json muss unter „data“ sagen, "
-                       "welche gilt.", "/data")
+        raise _refused(
+            "data.ambiguous",
+            "Es gibt data.json und data.xml; metadata.json muss unter „data“ sagen, welche gilt.",
+            "/data",
+        )
     return told, usual[0] if usual else None
 
 
@@ -178,10 +189,16 @@ def _media_type(name: str | None, content: bytes) -> str:
 
 
 def _refused(code: str, message: str, path: str, status: int = 400) -> Problem:
-    return Problem(status, code, "Einreichung nicht lesbar", message,
-                   faults=[{"line": None, "path": path, "code": code, "message": message}])
+    return Problem(
+        status,
+        code,
+        "Einreichung nicht lesbar",
+        message,
+        faults=[{"line": None, "path": path, "code": code, "message": message}],
+    )
 
 
 def _unsafe(error: UnsafeInput) -> Problem:
-    return Problem(400, error.fault.code, "Einreichung nicht lesbar", error.fault.message,
-                   faults=[error.fault.as_dict()])
+    return Problem(
+        400, error.fault.code, "Einreichung nicht lesbar", error.fault.message, faults=[error.fault.as_dict()]
+    )

@@ -22,10 +22,18 @@ from hub.kit.settings import settings
 router = APIRouter(prefix="/api/v1", tags=["Einreichungen"])
 INVOICES = "xrechnung-eingang"
 _STRICT = re.compile(r"(?:^|[,;])\s*handling\s*=\s*\"?strict\"?\s*(?:$|[,;])", re.IGNORECASE)
-_KEY = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {
-    "type": "string", "minLength": 8, "maxLength": 200, "example": "6f1c2c9e-5a0e-4f0a-9d1b-0c7b1f3f2a11"}}
-_PREFER = {"name": "Prefer", "in": "header", "required": False,
-           "schema": {"type": "string", "example": "handling=strict"}}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 8, "maxLength": 200, "example": "6f1c2c9e-5a0e-4f0a-9d1b-0c7b1f3f2a11"},
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "example": "handling=strict"},
+}
 _METADATA = {
     "service": {"type": "string", "example": "99102013104000"},
     "kind": {"type": "string", "example": "initial"},
@@ -34,33 +42,86 @@ _METADATA = {
     "sender_reference": {"type": "string"},
     "schema": {"type": "string", "example": "urn:fim:S99000000001:1.0"},
 }
-_PROBLEM = {"content": {"application/problem+json": {"schema": {"type": "object", "properties": {
-    "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
-    "code": {"type": "string"}, "detail": {"type": "string"}, "faults": {"type": "array", "items": {
-        "type": "object", "properties": {"line": {"type": "integer"}, "path": {"type": "string"},
-                                         "code": {"type": "string"}, "message": {"type": "string"}}}}}}}}}
+_PROBLEM = {
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "faults": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "line": {"type": "integer"},
+                                "path": {"type": "string"},
+                                "code": {"type": "string"},
+                                "message": {"type": "string"},
+                            },
+                        },
+                    },
+                },
+            }
+        }
+    }
+}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {"description": "Gespeichert und angenommen; auch mit Fehlern im Inhalt (dann in Klärung)"},
-    **{status_code: _PROBLEM | {"description": text} for status_code, text in (
-        (400, "Nicht lesbar oder gefährlich"), (401, "Token fehlt oder ist ungültig"),
-        (403, "Leistung nicht freigeschaltet"), (404, "Leistung oder Vorgang unbekannt"),
-        (409, "Idempotency-Key mit anderem Inhalt"), (413, "Zu groß"), (415, "Datenformat nicht unterstützt"),
-        (422, "Veraltetes Datenschema, oder Fehler im strengen Modus"))},
+    **{
+        status_code: _PROBLEM | {"description": text}
+        for status_code, text in (
+            (400, "Nicht lesbar oder gefährlich"),
+            (401, "Token fehlt oder ist ungültig"),
+            (403, "Leistung nicht freigeschaltet"),
+            (404, "Leistung oder Vorgang unbekannt"),
+            (409, "Idempotency-Key mit anderem Inhalt"),
+            (413, "Zu groß"),
+            (415, "Datenformat nicht unterstützt"),
+            (422, "Veraltetes Datenschema, oder Fehler im strengen Modus"),
+        )
+    },
 }
 
 
-@router.post("/submissions", status_code=202, summary="Antrag einreichen", responses=_RESPONSES, openapi_extra={
-    "requestBody": {"required": True, "content": {
-        "application/json": {"schema": {"type": "object"}},
-        "application/xml": {"schema": {"type": "string"}},
-        "multipart/form-data": {"schema": {"type": "object", "required": ["metadata", "data"], "properties": {
-            "metadata": {"type": "object", "required": ["service"], "properties": _METADATA},
-            "data": {"type": "string", "format": "binary"},
-            "attachment": {"type": "array", "items": {"type": "string", "format": "binary"}}}}},
-    }},
-    "parameters": [_KEY, _PREFER, *({"name": name, "in": "query", "required": False, "schema": schema,
-                                     "description": "Nur ohne Formular"} for name, schema in _METADATA.items())],
-})
+@router.post(
+    "/submissions",
+    status_code=202,
+    summary="Antrag einreichen",
+    responses=_RESPONSES,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                "application/xml": {"schema": {"type": "string"}},
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["metadata", "data"],
+                        "properties": {
+                            "metadata": {"type": "object", "required": ["service"], "properties": _METADATA},
+                            "data": {"type": "string", "format": "binary"},
+                            "attachment": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        },
+                    }
+                },
+            },
+        },
+        "parameters": [
+            _KEY,
+            _PREFER,
+            *(
+                {"name": name, "in": "query", "required": False, "schema": schema, "description": "Nur ohne Formular"}
+                for name, schema in _METADATA.items()
+            ),
+        ],
+    },
+)
 async def submit(request: Request) -> JSONResponse:
     """Accept a submission: plain JSON or XML with metadata in the query, or a form of `metadata`, `data`, `attachment`.
 
@@ -76,11 +137,17 @@ async def submit(request: Request) -> JSONResponse:
     return _accepted(await run_in_threadpool(_received, request.app.state, incoming, told))
 
 
-@router.post("/invoices", status_code=202, summary="E-Rechnung (XRechnung) einreichen", tags=["E-Rechnung"],
-             responses=_RESPONSES, openapi_extra={
-    "requestBody": {"required": True, "content": {"application/xml": {"schema": {"type": "string"}}}},
-    "parameters": [_KEY, _PREFER],
-})
+@router.post(
+    "/invoices",
+    status_code=202,
+    summary="E-Rechnung (XRechnung) einreichen",
+    tags=["E-Rechnung"],
+    responses=_RESPONSES,
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/xml": {"schema": {"type": "string"}}}},
+        "parameters": [_KEY, _PREFER],
+    },
+)
 async def submit_invoice(request: Request) -> JSONResponse:
     """Accept one XRechnung (UBL or CII) as the raw body; the answer is that of a submission."""
     incoming = await _begin(request, "invoice-http")
@@ -95,12 +162,23 @@ async def _begin(request: Request, channel: str) -> Incoming:
     client: Client = await run_in_threadpool(state.bearer.client, request)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
-        raise Problem(415, "encoding.unsupported", "Inhaltskodierung nicht unterstützt",
-                      f"„Content-Encoding: {encoding[:40]}“ wird nicht angenommen; bitte unkomprimiert senden.")
+        raise Problem(
+            415,
+            "encoding.unsupported",
+            "Inhaltskodierung nicht unterstützt",
+            f"„Content-Encoding: {encoding[:40]}“ wird nicht angenommen; bitte unkomprimiert senden.",
+        )
     key, wrapped = vault.ring().new_data_key()
     return Incoming(
-        tenant=client.tenant, client_id=client.id, channel=channel, may_use=client.may_use, original=b"", key=key,
-        wrapped_key=wrapped, media_type=request.headers.get("content-type", "").strip(), reply_to=client.reply_to,
+        tenant=client.tenant,
+        client_id=client.id,
+        channel=channel,
+        may_use=client.may_use,
+        original=b"",
+        key=key,
+        wrapped_key=wrapped,
+        media_type=request.headers.get("content-type", "").strip(),
+        reply_to=client.reply_to,
         idempotency_key=_idempotency_key(request),
     )
 
@@ -155,9 +233,14 @@ def _invoice_received(state: Any, incoming: Incoming) -> Receipt:
     with refusals.kept(state.db, incoming):
         incoming.service = INVOICES
         if incoming.original.startswith(b"%PDF") or "pdf" in incoming.media_type.lower():
-            raise Problem(415, "invoice.pdf", "PDF-Rechnungen werden noch nicht angenommen",
-                          "Bitte senden Sie die XML-Datei der Rechnung (XRechnung in UBL oder CII), bei ZUGFeRD die "
-                          "eingebettete XML-Datei.", accepted=["application/xml"])
+            raise Problem(
+                415,
+                "invoice.pdf",
+                "PDF-Rechnungen werden noch nicht angenommen",
+                "Bitte senden Sie die XML-Datei der Rechnung (XRechnung in UBL oder CII), bei ZUGFeRD die "
+                "eingebettete XML-Datei.",
+                accepted=["application/xml"],
+            )
     return receive(state.db, incoming)
 
 
@@ -177,8 +260,12 @@ def _idempotency_key(request: Request) -> str | None:
         return None
     value = value.strip().strip('"')
     if not 8 <= len(value) <= 200 or not value.isascii() or not value.isprintable():
-        raise Problem(400, "idempotency.malformed", "Idempotency-Key fehlerhaft",
-                      "Der Schlüssel muss 8 bis 200 druckbare ASCII-Zeichen haben, zum Beispiel eine UUID.")
+        raise Problem(
+            400,
+            "idempotency.malformed",
+            "Idempotency-Key fehlerhaft",
+            "Der Schlüssel muss 8 bis 200 druckbare ASCII-Zeichen haben, zum Beispiel eine UUID.",
+        )
     return value
 
 
@@ -191,8 +278,11 @@ def receipt_body(receipt: Receipt) -> dict[str, Any]:
     """The receipt as the portal gets it; the same for every repetition."""
     token = status.token(receipt.id)
     return {
-        "id": str(receipt.id), "state": receipt.state, "received_at": receipt.received_at.isoformat(),
-        "digest": f"sha-256:{receipt.digest}", "problems": receipt.problems,
+        "id": str(receipt.id),
+        "state": receipt.state,
+        "received_at": receipt.received_at.isoformat(),
+        "digest": f"sha-256:{receipt.digest}",
+        "problems": receipt.problems,
         "status_url": f"{settings().public_url}/api/v1/submissions/{receipt.id}",
         "applicant_url": f"{settings().public_url}/s/{receipt.id}.{token}",
     }

@@ -50,7 +50,8 @@ async def document(request: Request, submission_id: UUID, document_id: UUID) -> 
 
     found, stream = await run_in_threadpool(open_it)
     return StreamingResponse(
-        _pieces(stream), media_type=found.media_type,
+        _pieces(stream),
+        media_type=found.media_type,
         headers={"Content-Disposition": status.disposition(found.name), "Content-Length": str(found.size)},
     )
 
@@ -70,10 +71,17 @@ async def services(request: Request) -> JSONResponse:
         with state.db.read() as session:
             found = library.all_released(session, client.tenant)
         return [
-            {"service": process.profile.leika or process.id, "process": process.id, "title": process.profile.title,
-             "version": process.profile.version, "media_types": list(process.profile.intake.media_types),
-             "schema": process.schema.uri if process.schema else None, "standard": process.profile.intake.standard}
-            for process in found if client.may_use(process.id, process.profile.leika)
+            {
+                "service": process.profile.leika or process.id,
+                "process": process.id,
+                "title": process.profile.title,
+                "version": process.profile.version,
+                "media_types": list(process.profile.intake.media_types),
+                "schema": process.schema.uri if process.schema else None,
+                "standard": process.profile.intake.standard,
+            }
+            for process in found
+            if client.may_use(process.id, process.profile.leika)
         ]
 
     return JSONResponse({"items": await run_in_threadpool(read)})
@@ -90,8 +98,12 @@ async def service_schema(request: Request, process_id: str) -> JSONResponse:
             try:
                 process = library.released(session, client.tenant, process_id)
             except library.UnknownServiceError:
-                raise Problem(404, "service.unknown", "Leistung unbekannt",
-                              "GET /api/v1/services nennt die verfügbaren Leistungen.") from None
+                raise Problem(
+                    404,
+                    "service.unknown",
+                    "Leistung unbekannt",
+                    "GET /api/v1/services nennt die verfügbaren Leistungen.",
+                ) from None
         if process.schema is None:
             raise Problem(404, "schema.none", "Kein Datenschema", "Diese Leistung nimmt einen Standard an (XRechnung).")
         return process.schema.json_schema()

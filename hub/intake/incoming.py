@@ -76,8 +76,14 @@ class Incoming:
     def digest(self) -> str:
         """What an idempotency key stands for: the same content gives the same digest. Ask once it is complete."""
         service = self.service if self.kind == "initial" else None  # a follow-up is told by its case
-        parts = [service or "", self.kind, self.refers_to or "", self.media_type, self.sender_reference or "",
-                 hashlib.sha256(self.original).hexdigest()]
+        parts = [
+            service or "",
+            self.kind,
+            self.refers_to or "",
+            self.media_type,
+            self.sender_reference or "",
+            hashlib.sha256(self.original).hexdigest(),
+        ]
         parts += [f"{upload.name}:{upload.blob.sha256}" for upload in self.uploads]
         return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()
 

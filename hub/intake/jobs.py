@@ -26,8 +26,12 @@ from hub.library.expressions import german, value_or
 from hub.library.process import Process
 from hub.library.samples import read_application
 
-_FOLLOW_UP = {"supplement": "Unterlagen wurden nachgereicht", "amendment": "Der Antrag wurde geändert",
-              "withdrawal": "Der Antrag wurde zurückgenommen", "objection": "Widerspruch ist eingegangen"}
+_FOLLOW_UP = {
+    "supplement": "Unterlagen wurden nachgereicht",
+    "amendment": "Der Antrag wurde geändert",
+    "withdrawal": "Der Antrag wurde zurückgenommen",
+    "objection": "Widerspruch ist eingegangen",
+}
 _PAUSE = timedelta(seconds=2)  # a follow-up may overtake the first step of its case
 _PATIENCE = timedelta(minutes=1)
 _DUPLICATE_WINDOW = timedelta(days=400)
@@ -73,32 +77,66 @@ def _new_case(session: Session, submission: Submission) -> None:
     applicant = german(value_or(profile.intake.applicant.name, "", scope))
     title = german(value_or(profile.intake.subject, f"{profile.title} {applicant}".strip(), scope))
     case = {
-        "id": case_id, "tenant_id": submission.tenant_id, "number": case_number(case_id), "process": process.id,
-        "process_version_id": process.version_id, "title": key.seal(title.encode()),
+        "id": case_id,
+        "tenant_id": submission.tenant_id,
+        "number": case_number(case_id),
+        "process": process.id,
+        "process_version_id": process.version_id,
+        "title": key.seal(title.encode()),
         "department": _department(session, submission.tenant_id, process, application),
-        "state": "clearing" if clearing else "open", "secrecy": profile.secrecy,
+        "state": "clearing" if clearing else "open",
+        "secrecy": profile.secrecy,
         "protected_person": bool(value_or(profile.intake.applicant.protected, False, scope)),
-        "received_at": submission.received_at, "opened_at": now(), "data_key_id": submission.data_key_id,
+        "received_at": submission.received_at,
+        "opened_at": now(),
+        "data_key_id": submission.data_key_id,
         "reply_to": submission.reply_to,
         "subject_hash": vault.keyed_hash(f"subject {process.id}", _identity(process, application, applicant)),
     }
     case["duplicate_of"] = _duplicate(session, case) if profile.intake.standard else None
     session.execute(insert(Case).values(**case))
     _link(session, submission, case_id)
-    content.put_data(session, tenant=submission.tenant_id, case_id=case_id, key=key, name="application",
-                     value=application)
-    deadlines.open_all(session, tenant=submission.tenant_id, case_id=case_id, rules=profile.deadlines,
-                       received_on=berlin_date(submission.received_at), scope=scope)
-    events.record(
-        session, tenant=submission.tenant_id, case_id=case_id, kind="received", public=True, push=clearing,
-        summary="Ihr Antrag ist eingegangen." if not clearing else "Ihr Antrag ist eingegangen und wird geklärt.",
-        detail={"submission": str(submission.id), "received_at": submission.received_at.isoformat(),
-                "source": submission.received_source, "channel": submission.channel},
+    content.put_data(
+        session, tenant=submission.tenant_id, case_id=case_id, key=key, name="application", value=application
     )
-    audit.record(session, actor="hub", action="case.opened", subject=str(case_id), tenant=submission.tenant_id,
-                 detail={"process": process.id, "version": profile.version})
-    attachments.clearing_item(session, tenant=submission.tenant_id, submission_id=submission.id, case_id=case_id,
-                              department=str(case["department"]))
+    deadlines.open_all(
+        session,
+        tenant=submission.tenant_id,
+        case_id=case_id,
+        rules=profile.deadlines,
+        received_on=berlin_date(submission.received_at),
+        scope=scope,
+    )
+    events.record(
+        session,
+        tenant=submission.tenant_id,
+        case_id=case_id,
+        kind="received",
+        public=True,
+        push=clearing,
+        summary="Ihr Antrag ist eingegangen." if not clearing else "Ihr Antrag ist eingegangen und wird geklärt.",
+        detail={
+            "submission": str(submission.id),
+            "received_at": submission.received_at.isoformat(),
+            "source": submission.received_source,
+            "channel": submission.channel,
+        },
+    )
+    audit.record(
+        session,
+        actor="hub",
+        action="case.opened",
+        subject=str(case_id),
+        tenant=submission.tenant_id,
+        detail={"process": process.id, "version": profile.version},
+    )
+    attachments.clearing_item(
+        session,
+        tenant=submission.tenant_id,
+        submission_id=submission.id,
+        case_id=case_id,
+        department=str(case["department"]),
+    )
     if clearing:
         _klaerfall(session, submission, case)
     else:
@@ -116,10 +154,15 @@ def _identity(process: Process, application: Mapping[str, Any], applicant: str) 
 
 def _duplicate(session: Session, case: Mapping[str, Any]) -> str | None:
     return session.scalar(
-        select(Case.number).where(
-            Case.tenant_id == case["tenant_id"], Case.process == case["process"],
-            Case.subject_hash == case["subject_hash"], Case.received_at > case["received_at"] - _DUPLICATE_WINDOW,
-        ).order_by(Case.id).limit(1)
+        select(Case.number)
+        .where(
+            Case.tenant_id == case["tenant_id"],
+            Case.process == case["process"],
+            Case.subject_hash == case["subject_hash"],
+            Case.received_at > case["received_at"] - _DUPLICATE_WINDOW,
+        )
+        .order_by(Case.id)
+        .limit(1)
     )
 
 
@@ -134,20 +177,30 @@ def _department(session: Session, tenant: str, process: Process, application: Ma
 
 
 def _link(session: Session, submission: Submission, case_id: UUID) -> None:
-    session.execute(insert(SubmissionCase).values(
-        submission_id=submission.id, case_id=case_id, tenant_id=submission.tenant_id, kind=submission.kind))
+    session.execute(
+        insert(SubmissionCase).values(
+            submission_id=submission.id, case_id=case_id, tenant_id=submission.tenant_id, kind=submission.kind
+        )
+    )
     session.execute(update(Document).where(Document.submission_id == submission.id).values(case_id=case_id))
 
 
 def _klaerfall(session: Session, submission: Submission, case: Mapping[str, Any]) -> None:
     problems = submission.problems or []
     troubles.open_trouble(
-        session, tenant=submission.tenant_id, kind=troubles.KLAERFALL, code="submission.invalid",
+        session,
+        tenant=submission.tenant_id,
+        kind=troubles.KLAERFALL,
+        code="submission.invalid",
         title="Antrag entspricht nicht dem Datenschema",
         message=f"Der Antrag ist am {german(berlin_date(submission.received_at))} wirksam eingegangen, hat aber "
-                f"{len(problems)} Fehler, zum Beispiel: {problems[0]['message'] if problems else ''}",
-        dedupe=f"submission:{submission.id}", choices=("accept", "return", "close"), case_id=case["id"],
-        submission_id=submission.id, department=case["department"], detail={"problems": problems[:20]},
+        f"{len(problems)} Fehler, zum Beispiel: {problems[0]['message'] if problems else ''}",
+        dedupe=f"submission:{submission.id}",
+        choices=("accept", "return", "close"),
+        case_id=case["id"],
+        submission_id=submission.id,
+        department=case["department"],
+        detail={"problems": problems[:20]},
     )
 
 
@@ -164,24 +217,52 @@ def _follow_up(session: Session, job: Job, submission: Submission, case_id: UUID
     _link(session, submission, case_id)
     session.execute(update(Submission).where(Submission.id == submission.id).values(state="accepted"))
     summary = _FOLLOW_UP.get(submission.kind, "Weitere Einreichung ist eingegangen")
-    events.record(session, tenant=case.tenant_id, case_id=case_id, kind=submission.kind, summary=f"{summary}.",
-                  public=True, detail={"submission": str(submission.id)})
-    audit.record(session, actor="hub", action="submission.linked", subject=str(case_id), tenant=case.tenant_id,
-                 detail={"submission": str(submission.id), "kind": submission.kind})
-    attachments.clearing_item(session, tenant=case.tenant_id, submission_id=submission.id, case_id=case_id,
-                              department=case.department)
+    events.record(
+        session,
+        tenant=case.tenant_id,
+        case_id=case_id,
+        kind=submission.kind,
+        summary=f"{summary}.",
+        public=True,
+        detail={"submission": str(submission.id)},
+    )
+    audit.record(
+        session,
+        actor="hub",
+        action="submission.linked",
+        subject=str(case_id),
+        tenant=case.tenant_id,
+        detail={"submission": str(submission.id), "kind": submission.kind},
+    )
+    attachments.clearing_item(
+        session, tenant=case.tenant_id, submission_id=submission.id, case_id=case_id, department=case.department
+    )
     if waits:
-        signals.send(session, tenant=case.tenant_id, case_id=case_id, key=vault.key(session, case.data_key_id),
-                     kind="message", message=submission.kind, body={"submission": str(submission.id)})
+        signals.send(
+            session,
+            tenant=case.tenant_id,
+            case_id=case_id,
+            key=vault.key(session, case.data_key_id),
+            kind="message",
+            message=submission.kind,
+            body={"submission": str(submission.id)},
+        )
         return
     closed = case.state == "closed"
     troubles.open_trouble(
-        session, tenant=case.tenant_id, kind=troubles.KLAERFALL, code="case.closed" if closed else "case.not-waiting",
-        title=f"{summary} – der Vorgang ist aber schon abgeschlossen" if closed
+        session,
+        tenant=case.tenant_id,
+        kind=troubles.KLAERFALL,
+        code="case.closed" if closed else "case.not-waiting",
+        title=f"{summary} – der Vorgang ist aber schon abgeschlossen"
+        if closed
         else f"{summary} – der Prozess sieht das hier nicht vor",
         message="Bitte entscheiden Sie, was mit der Einreichung geschehen soll. Sie liegt beim Vorgang.",
-        dedupe=f"submission:{submission.id}", choices=("noted",), case_id=case_id,
-        submission_id=submission.id, department=case.department,
+        dedupe=f"submission:{submission.id}",
+        choices=("noted",),
+        case_id=case_id,
+        submission_id=submission.id,
+        department=case.department,
     )
 
 
@@ -189,9 +270,7 @@ def _waits_for(session: Session, case: Case, message: str) -> bool | None:
     """Whether the case waits for a message now; None while its process has not taken its first step."""
     if case.state in {"closed", "clearing"}:
         return False
-    rows = session.execute(
-        select(Effect.kind, Effect.state, Effect.spec).where(Effect.case_id == case.id)
-    ).all()
+    rows = session.execute(select(Effect.kind, Effect.state, Effect.spec).where(Effect.case_id == case.id)).all()
     if not rows:
         return None
     return any(

@@ -38,13 +38,18 @@ def parse(data: bytes) -> Metadata:
 def parse_with(data: bytes, more: Set[str]) -> tuple[Metadata, dict[str, Any]]:
     """Like `parse`, with the names a channel adds given back beside."""
     if not data:
-        raise Problem(400, "metadata.missing", "Metadaten fehlen",
-                      "Die Metadaten („metadata“) fehlen; sie nennen mindestens die Leistung (service).")
+        raise Problem(
+            400,
+            "metadata.missing",
+            "Metadaten fehlen",
+            "Die Metadaten („metadata“) fehlen; sie nennen mindestens die Leistung (service).",
+        )
     try:
         told = safe.parse_json(data)
     except UnsafeInput as error:
-        raise Problem(400, error.fault.code, "Metadaten nicht lesbar", error.fault.message,
-                      faults=[error.fault.as_dict()]) from None
+        raise Problem(
+            400, error.fault.code, "Metadaten nicht lesbar", error.fault.message, faults=[error.fault.as_dict()]
+        ) from None
     if not isinstance(told, dict):
         raise _wrong("metadata.type", "", "Die Metadaten müssen ein JSON-Objekt sein.")
     own = {name: told.pop(name) for name in more & set(told)}
@@ -54,12 +59,18 @@ def parse_with(data: bytes, more: Set[str]) -> tuple[Metadata, dict[str, Any]]:
 def from_mapping(told: Mapping[str, Any]) -> Metadata:
     """Metadata from query parameters or a parsed object; a name that is not ours is refused, not ignored."""
     if unknown := sorted(set(told) - NAMES):
-        raise _wrong("metadata.unknown", f"/{unknown[0][:60]}",
-                     f"Unbekannte Angabe „{unknown[0][:60]}“. Erlaubt sind {', '.join(sorted(NAMES))}.")
+        raise _wrong(
+            "metadata.unknown",
+            f"/{unknown[0][:60]}",
+            f"Unbekannte Angabe „{unknown[0][:60]}“. Erlaubt sind {', '.join(sorted(NAMES))}.",
+        )
     texts = {name: _text(told, name) for name in NAMES}
     return Metadata(
-        service=texts["service"], kind=texts["kind"] or "initial", case=texts["case"],
-        sender_reference=texts["sender_reference"], schema=texts["schema"],
+        service=texts["service"],
+        kind=texts["kind"] or "initial",
+        case=texts["case"],
+        sender_reference=texts["sender_reference"],
+        schema=texts["schema"],
         received_at=_instant(texts["received_at"]),
     )
 
@@ -69,8 +80,9 @@ def _text(told: Mapping[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > _MAX_TEXT or not value.isprintable():
-        raise _wrong("metadata.type", f"/{name}",
-                     f"„{name}“ muss ein Text von höchstens {_MAX_TEXT} druckbaren Zeichen sein.")
+        raise _wrong(
+            "metadata.type", f"/{name}", f"„{name}“ muss ein Text von höchstens {_MAX_TEXT} druckbaren Zeichen sein."
+        )
     return value.strip() or None
 
 
@@ -84,8 +96,11 @@ def _instant(text: str | None) -> datetime | None:
         moment = None
     at = now()
     if moment is None or moment > at + _SKEW:
-        raise _wrong("metadata.received-at", "/received_at",
-                     "„received_at“ muss ein vergangener Zeitpunkt mit Zeitzone sein, z. B. 2026-11-23T09:30:00+01:00.")
+        raise _wrong(
+            "metadata.received-at",
+            "/received_at",
+            "„received_at“ muss ein vergangener Zeitpunkt mit Zeitzone sein, z. B. 2026-11-23T09:30:00+01:00.",
+        )
     return min(moment, at)
 
 
@@ -94,5 +109,10 @@ def _has_zone(text: str) -> bool:
 
 
 def _wrong(code: str, path: str, message: str) -> Problem:
-    return Problem(400, code, "Metadaten fehlerhaft", message,
-                   faults=[{"line": None, "path": path, "code": code, "message": message}])
+    return Problem(
+        400,
+        code,
+        "Metadaten fehlerhaft",
+        message,
+        faults=[{"line": None, "path": path, "code": code, "message": message}],
+    )

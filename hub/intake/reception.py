@@ -39,23 +39,39 @@ _released: dict[tuple[str, str, str], tuple[float, Process]] = {}
 _lock = threading.Lock()
 
 _COLUMNS = (
-    "id", "tenant_id", "client_id", "channel", "kind", "service", "idempotency_key", "request_digest", "state",
-    "refers_to", "received_at", "received_source", "fetched_at", "media_type", "data_key_id", "problems", "reply_to",
+    "id",
+    "tenant_id",
+    "client_id",
+    "channel",
+    "kind",
+    "service",
+    "idempotency_key",
+    "request_digest",
+    "state",
+    "refers_to",
+    "received_at",
+    "received_source",
+    "fetched_at",
+    "media_type",
+    "data_key_id",
+    "problems",
+    "reply_to",
     "sender_reference",
 )
 _BOUND: dict[str, Any] = {name: bindparam(name) for name in _COLUMNS}
 _INSERT = {
-    name: make(Submission).values(_BOUND)
-    .on_conflict_do_nothing(index_elements=["tenant_id", "client_id", "idempotency_key"]).returning(Submission.id)
+    name: make(Submission)
+    .values(_BOUND)
+    .on_conflict_do_nothing(index_elements=["tenant_id", "client_id", "idempotency_key"])
+    .returning(Submission.id)
     for name, make in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
 _INSERT_KEY = insert(DataKeyRow).values(
     {name: bindparam(name) for name in ("id", "tenant_id", "wrapped", "created_at")}
 )
-_KNOWN = select(
-    Submission.id, Submission.request_digest, Submission.problems, Submission.received_at
-).where(
-    Submission.tenant_id == bindparam("tenant"), Submission.client_id == bindparam("client"),
+_KNOWN = select(Submission.id, Submission.request_digest, Submission.problems, Submission.received_at).where(
+    Submission.tenant_id == bindparam("tenant"),
+    Submission.client_id == bindparam("client"),
     Submission.idempotency_key == bindparam("key"),
 )
 
@@ -71,9 +87,13 @@ def receive(db: Database, incoming: Incoming) -> Receipt:
         process, refers_to = _target(db, incoming)
         faults = check(process, incoming)
         if faults and incoming.strict:
-            raise Problem(422, "submission.invalid", "Der Antrag ist fehlerhaft",
-                          "Bitte korrigieren Sie die genannten Angaben und senden Sie erneut.",
-                          faults=[fault.as_dict() for fault in faults[:100]])
+            raise Problem(
+                422,
+                "submission.invalid",
+                "Der Antrag ist fehlerhaft",
+                "Bitte korrigieren Sie die genannten Angaben und senden Sie erneut.",
+                faults=[fault.as_dict() for fault in faults[:100]],
+            )
     except Problem as problem:
         if (earlier := _known(db, incoming)) is None:
             refusals.keep(db, incoming, problem)
@@ -97,8 +117,12 @@ def _target(db: Database, incoming: Incoming) -> tuple[Process, UUID | None]:
     else:
         process, refers_to = _of_case(db, incoming)
     if not incoming.may_use(process.id, process.profile.leika):
-        raise Problem(403, "oauth.insufficient_scope", "Leistung nicht freigeschaltet",
-                      f"Der Zugang „{incoming.client_id}“ darf für diese Leistung nichts einreichen.")
+        raise Problem(
+            403,
+            "oauth.insufficient_scope",
+            "Leistung nicht freigeschaltet",
+            f"Der Zugang „{incoming.client_id}“ darf für diese Leistung nichts einreichen.",
+        )
     return process, refers_to
 
 
@@ -112,10 +136,17 @@ def _process(db: Database, tenant: str, service: str) -> Process:
         try:
             found = library.released(session, tenant, service)
         except library.UnknownServiceError:
-            message = (f"Für „{service[:80]}“ ist hier kein Prozess freigegeben. GET /api/v1/services nennt die "
-                       "verfügbaren Leistungen.")
-            raise Problem(404, "service.unknown", "Leistung unbekannt", message,
-                          faults=[Fault(None, "/service", "service.unknown", message).as_dict()]) from None
+            message = (
+                f"Für „{service[:80]}“ ist hier kein Prozess freigegeben. GET /api/v1/services nennt die "
+                "verfügbaren Leistungen."
+            )
+            raise Problem(
+                404,
+                "service.unknown",
+                "Leistung unbekannt",
+                message,
+                faults=[Fault(None, "/service", "service.unknown", message).as_dict()],
+            ) from None
     with _lock:
         _released[slot] = (time.monotonic() + _REMEMBERED_S, found)
     return found
@@ -126,14 +157,19 @@ def _of_case(db: Database, incoming: Incoming) -> tuple[Process, UUID]:
     wanted = incoming.refers_to or ""
     with db.read() as session:
         row = session.execute(
-            select(Case.id, Case.process, Case.process_version_id).where(
-                Case.tenant_id == incoming.tenant, (Case.number == wanted) | (Case.aktenzeichen == wanted)
-            ).limit(2)
+            select(Case.id, Case.process, Case.process_version_id)
+            .where(Case.tenant_id == incoming.tenant, (Case.number == wanted) | (Case.aktenzeichen == wanted))
+            .limit(2)
         ).all()
         if len(row) != 1:
             message = f"Einen Vorgang mit der Nummer „{wanted[:60]}“ gibt es hier nicht."
-            raise Problem(404, "case.unknown", "Vorgang unbekannt", message,
-                          faults=[Fault(None, "/case", "case.unknown", message).as_dict()])
+            raise Problem(
+                404,
+                "case.unknown",
+                "Vorgang unbekannt",
+                message,
+                faults=[Fault(None, "/case", "case.unknown", message).as_dict()],
+            )
         process = library.load(session, row[0].process_version_id)
     incoming.service = process.id
     return process, row[0].id
@@ -160,17 +196,33 @@ def _store(
                 return None
             _store_content(session, incoming, values["id"], original)
             _enqueue(session, incoming, values["id"], refers_to)
-            audit.record(session, actor=incoming.client_id, action="submission.received", subject=str(values["id"]),
-                         tenant=incoming.tenant,
-                         detail={"service": process.id, "kind": incoming.kind, "channel": incoming.channel,
-                                 "digest": values["request_digest"], "faults": len(faults)})
+            audit.record(
+                session,
+                actor=incoming.client_id,
+                action="submission.received",
+                subject=str(values["id"]),
+                tenant=incoming.tenant,
+                detail={
+                    "service": process.id,
+                    "kind": incoming.kind,
+                    "channel": incoming.channel,
+                    "digest": values["request_digest"],
+                    "faults": len(faults),
+                },
+            )
             # From here on the commit may happen although its answer is lost: an orphaned blob beats a missing one.
             keep_blobs = True
     finally:
         if not keep_blobs:
             _discard(incoming, original)
-    return Receipt(values["id"], values["state"], values["received_at"], values["request_digest"],
-                   values["problems"] or [], fresh=True)
+    return Receipt(
+        values["id"],
+        values["state"],
+        values["received_at"],
+        values["request_digest"],
+        values["problems"] or [],
+        fresh=True,
+    )
 
 
 def _discard(incoming: Incoming, original: StoredBlob | None) -> None:
@@ -182,12 +234,23 @@ def _discard(incoming: Incoming, original: StoredBlob | None) -> None:
 def _values(incoming: Incoming, process: Process, refers_to: UUID | None, faults: Sequence[Fault]) -> dict[str, Any]:
     at = now()
     return {
-        "id": new_id(), "tenant_id": incoming.tenant, "client_id": incoming.client_id, "channel": incoming.channel,
-        "kind": incoming.kind, "service": process.id, "idempotency_key": incoming.idempotency_key,
-        "request_digest": incoming.digest, "state": "clearing" if faults else "received", "refers_to": refers_to,
-        "received_at": incoming.received_at or at, "received_source": incoming.received_source, "fetched_at": at,
-        "media_type": incoming.media_type[:120], "data_key_id": incoming.key_id,
-        "problems": [fault.as_dict() for fault in faults[:100]] or None, "reply_to": incoming.reply_to,
+        "id": new_id(),
+        "tenant_id": incoming.tenant,
+        "client_id": incoming.client_id,
+        "channel": incoming.channel,
+        "kind": incoming.kind,
+        "service": process.id,
+        "idempotency_key": incoming.idempotency_key,
+        "request_digest": incoming.digest,
+        "state": "clearing" if faults else "received",
+        "refers_to": refers_to,
+        "received_at": incoming.received_at or at,
+        "received_source": incoming.received_source,
+        "fetched_at": at,
+        "media_type": incoming.media_type[:120],
+        "data_key_id": incoming.key_id,
+        "problems": [fault.as_dict() for fault in faults[:100]] or None,
+        "reply_to": incoming.reply_to,
         "sender_reference": incoming.sender_reference,
     }
 
@@ -209,30 +272,53 @@ def _known(db: Database, incoming: Incoming) -> Receipt | None:
     if row is None:
         return None
     if row.request_digest != incoming.digest:
-        raise Problem(409, "idempotency.conflict", "Idempotency-Key schon verwendet",
-                      "Unter diesem Idempotency-Key wurde bereits ein anderer Inhalt eingereicht. Verwenden Sie für "
-                      "eine neue Einreichung einen neuen Schlüssel.", submission=str(row.id))
+        raise Problem(
+            409,
+            "idempotency.conflict",
+            "Idempotency-Key schon verwendet",
+            "Unter diesem Idempotency-Key wurde bereits ein anderer Inhalt eingereicht. Verwenden Sie für "
+            "eine neue Einreichung einen neuen Schlüssel.",
+            submission=str(row.id),
+        )
     state = "clearing" if row.problems else "received"
     return Receipt(row.id, state, row.received_at, row.request_digest, row.problems or [], fresh=False)
 
 
 def _store_content(session: Session, incoming: Incoming, submission_id: UUID, original: StoredBlob | None) -> None:
-    session.connection().execute(_INSERT_KEY, {"id": incoming.key_id, "tenant_id": incoming.tenant,
-                                               "wrapped": incoming.wrapped_key, "created_at": now()})
+    session.connection().execute(
+        _INSERT_KEY,
+        {"id": incoming.key_id, "tenant_id": incoming.tenant, "wrapped": incoming.wrapped_key, "created_at": now()},
+    )
     vault.ring().remember(incoming.key_id, incoming.key)
-    whose: dict[str, Any] = {"tenant": incoming.tenant, "key_id": incoming.key_id, "key": incoming.key,
-                             "submission_id": submission_id}
+    whose: dict[str, Any] = {
+        "tenant": incoming.tenant,
+        "key_id": incoming.key_id,
+        "key": incoming.key,
+        "submission_id": submission_id,
+    }
     media_type = incoming.media_type.split(";")[0].strip()[:120]
     extension = {"json": "json", "xml": "xml"}.get(media_type[-4:].lstrip("/+").lower(), "txt")
-    named: dict[str, Any] = {"role": "original", "name": f"antrag.{extension}", "title": "Antrag (Original)",
-                             "media_type": media_type}
+    named: dict[str, Any] = {
+        "role": "original",
+        "name": f"antrag.{extension}",
+        "title": "Antrag (Original)",
+        "media_type": media_type,
+    }
     if original is not None:
         documents.add_stored(session, **whose, **named, blob=original)
     elif incoming.original:
         documents.add(session, **whose, **named, content=incoming.original, blobs=vault.blobs())
     for upload in incoming.uploads:
-        documents.add_stored(session, **whose, role="attachment", name=upload.name, title=upload.title,
-                             media_type=upload.media_type, blob=upload.blob, flag=upload.flag)
+        documents.add_stored(
+            session,
+            **whose,
+            role="attachment",
+            name=upload.name,
+            title=upload.title,
+            media_type=upload.media_type,
+            blob=upload.blob,
+            flag=upload.flag,
+        )
 
 
 __all__ = ["Incoming", "Receipt", "receive"]

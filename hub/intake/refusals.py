@@ -62,23 +62,44 @@ def keep(db: Database, incoming: Incoming, problem: Problem) -> None:
         values = _values(incoming, problem) | {"data_key_id": incoming.key_id if sealed else None}
         session.execute(insert(Submission).values(id=submission_id, **values))
         if sealed:
-            session.execute(insert(DataKeyRow).values(id=incoming.key_id, tenant_id=incoming.tenant,
-                                                      wrapped=incoming.wrapped_key, created_at=now()))
-            documents.add(
-                session, tenant=incoming.tenant, key_id=incoming.key_id, key=incoming.key, role="original",
-                name="abgelehnt.bin", title="Abgelehnte Einreichung", media_type="application/octet-stream",
-                content=content, blobs=vault.blobs(), submission_id=submission_id,
+            session.execute(
+                insert(DataKeyRow).values(
+                    id=incoming.key_id, tenant_id=incoming.tenant, wrapped=incoming.wrapped_key, created_at=now()
+                )
             )
-        audit.record(session, actor=incoming.client_id, action="submission.refused", subject=str(submission_id),
-                     tenant=incoming.tenant, detail={"code": problem.code, "status": problem.status})
+            documents.add(
+                session,
+                tenant=incoming.tenant,
+                key_id=incoming.key_id,
+                key=incoming.key,
+                role="original",
+                name="abgelehnt.bin",
+                title="Abgelehnte Einreichung",
+                media_type="application/octet-stream",
+                content=content,
+                blobs=vault.blobs(),
+                submission_id=submission_id,
+            )
+        audit.record(
+            session,
+            actor=incoming.client_id,
+            action="submission.refused",
+            subject=str(submission_id),
+            tenant=incoming.tenant,
+            detail={"code": problem.code, "status": problem.status},
+        )
     problem.extra.setdefault("submission", str(submission_id))
 
 
 def _has_room(session: Session, incoming: Incoming) -> bool:
     kept_now = session.scalar(
-        select(func.count()).select_from(Submission).where(
-            Submission.tenant_id == incoming.tenant, Submission.state == "refused",
-            Submission.fetched_at > now() - WINDOW, Submission.client_id == incoming.client_id,
+        select(func.count())
+        .select_from(Submission)
+        .where(
+            Submission.tenant_id == incoming.tenant,
+            Submission.state == "refused",
+            Submission.fetched_at > now() - WINDOW,
+            Submission.client_id == incoming.client_id,
             Submission.data_key_id.is_not(None),
         )
     )
@@ -89,12 +110,20 @@ def _values(incoming: Incoming, problem: Problem) -> dict[str, Any]:
     at = now()
     faults = list(problem.faults) or [Fault(None, "", problem.code, problem.detail or problem.title).as_dict()]
     return {
-        "tenant_id": incoming.tenant, "client_id": incoming.client_id, "channel": incoming.channel,
+        "tenant_id": incoming.tenant,
+        "client_id": incoming.client_id,
+        "channel": incoming.channel,
         "kind": incoming.kind if incoming.kind in KINDS else "initial",
-        "service": incoming.service[:80] if incoming.service else None, "request_digest": incoming.digest,
-        "state": "refused", "received_at": incoming.received_at or at, "received_source": incoming.received_source,
-        "fetched_at": at, "media_type": incoming.media_type[:120], "problems": faults[:20],
-        "reply_to": incoming.reply_to, "sender_reference": incoming.sender_reference,
+        "service": incoming.service[:80] if incoming.service else None,
+        "request_digest": incoming.digest,
+        "state": "refused",
+        "received_at": incoming.received_at or at,
+        "received_source": incoming.received_source,
+        "fetched_at": at,
+        "media_type": incoming.media_type[:120],
+        "problems": faults[:20],
+        "reply_to": incoming.reply_to,
+        "sender_reference": incoming.sender_reference,
     }
 
 
@@ -102,14 +131,18 @@ def forget(db: Database) -> None:
     """Destroy the originals of refusals older than the window (Art. 5 (1) e DSGVO); that they came stays listed."""
     with db.write() as session:
         rows = session.execute(
-            select(Submission.id, Submission.data_key_id).where(
-                Submission.state == "refused", Submission.fetched_at < now() - WINDOW,
+            select(Submission.id, Submission.data_key_id)
+            .where(
+                Submission.state == "refused",
+                Submission.fetched_at < now() - WINDOW,
                 Submission.data_key_id.is_not(None),
-            ).limit(_BATCH)
+            )
+            .limit(_BATCH)
         ).all()
         blobs = session.scalars(
-            select(Document.blob)
-            .where(Document.submission_id.in_([row.id for row in rows]), Document.blob.is_not(None))
+            select(Document.blob).where(
+                Document.submission_id.in_([row.id for row in rows]), Document.blob.is_not(None)
+            )
         ).all()
         for row in rows:
             if row.data_key_id is not None:

@@ -44,32 +44,51 @@ def disposition(name: str) -> str:
 def _submission(session: Session, tenant: str, client_id: str, submission_id: UUID) -> Submission:
     found = session.get(Submission, submission_id)
     if found is None or (found.tenant_id, found.client_id) != (tenant, client_id):
-        raise Problem(404, "submission.unknown", "Einreichung unbekannt",
-                      "Unter dieser Kennung liegt keine Einreichung Ihres Zugangs vor.")
+        raise Problem(
+            404,
+            "submission.unknown",
+            "Einreichung unbekannt",
+            "Unter dieser Kennung liegt keine Einreichung Ihres Zugangs vor.",
+        )
     return found
 
 
 def cases_of(session: Session, submission_id: UUID) -> list[Case]:
     """The cases a submission belongs to."""
-    return list(session.scalars(
-        select(Case).join(SubmissionCase, SubmissionCase.case_id == Case.id)
-        .where(SubmissionCase.submission_id == submission_id)
-    ))
+    return list(
+        session.scalars(
+            select(Case)
+            .join(SubmissionCase, SubmissionCase.case_id == Case.id)
+            .where(SubmissionCase.submission_id == submission_id)
+        )
+    )
 
 
 def _case(session: Session, case: Case) -> dict[str, Any]:
     events = session.execute(
         select(CaseEvent.at, CaseEvent.kind, CaseEvent.summary)
-        .where(CaseEvent.case_id == case.id, CaseEvent.public).order_by(CaseEvent.id)
+        .where(CaseEvent.case_id == case.id, CaseEvent.public)
+        .order_by(CaseEvent.id)
     ).all()
     shown = [
-        {"id": str(found.id), "title": found.title, "name": found.name, "media_type": found.media_type,
-         "size": found.size, "sha256": found.sha256}
-        for found in documents.of_case(session, case.id, vault.key) if found.public and not found.flag
+        {
+            "id": str(found.id),
+            "title": found.title,
+            "name": found.name,
+            "media_type": found.media_type,
+            "size": found.size,
+            "sha256": found.sha256,
+        }
+        for found in documents.of_case(session, case.id, vault.key)
+        if found.public and not found.flag
     ]
     return {
-        "number": case.number, "state": case.state, "state_text": _TEXTS.get(case.state, case.state),
-        "outcome": case.outcome, "aktenzeichen": case.aktenzeichen, "numbers": case.foreign_numbers or {},
+        "number": case.number,
+        "state": case.state,
+        "state_text": _TEXTS.get(case.state, case.state),
+        "outcome": case.outcome,
+        "aktenzeichen": case.aktenzeichen,
+        "numbers": case.foreign_numbers or {},
         "events": [{"at": at.isoformat(), "kind": kind, "text": text} for at, kind, text in events],
         "documents": shown,
     }
@@ -83,11 +102,15 @@ def of_submission(session: Session, tenant: str, client_id: str, submission_id: 
     if state in {"received", "accepted"} and cases:
         state = "closed" if all(case.state == "closed" for case in cases) else "in_progress"
     return {
-        "id": str(found.id), "state": state,
+        "id": str(found.id),
+        "state": state,
         "state_text": _TEXTS.get("open" if state == "in_progress" else state, state),
-        "service": found.service, "kind": found.kind,
-        "received_at": found.received_at.isoformat(), "received_source": found.received_source,
-        "fetched_at": found.fetched_at.isoformat(), "sender_reference": found.sender_reference,
+        "service": found.service,
+        "kind": found.kind,
+        "received_at": found.received_at.isoformat(),
+        "received_source": found.received_source,
+        "fetched_at": found.fetched_at.isoformat(),
+        "sender_reference": found.sender_reference,
         "receipt": {"received_at": found.received_at.isoformat(), "digest": f"sha-256:{found.request_digest}"},
         "problems": found.problems or [],
         "aktenzeichen": cases[0].aktenzeichen if cases else None,

@@ -126,16 +126,19 @@ class FormReader:
         self._count = 0
         self._total = 0
         self._ended = False
-        self._parser = MultipartParser(boundary, {
-            "on_part_begin": self._on_begin,
-            "on_header_field": self._on_header_field,
-            "on_header_value": self._on_header_value,
-            "on_header_end": self._on_header_end,
-            "on_headers_finished": self._on_headers,
-            "on_part_data": self._on_data,
-            "on_part_end": self._on_end,
-            "on_end": self._on_last,
-        })
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._on_begin,
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers,
+                "on_part_data": self._on_data,
+                "on_part_end": self._on_end,
+                "on_end": self._on_last,
+            },
+        )
 
     def feed(self, piece: bytes) -> None:
         """The next piece of the body."""
@@ -171,8 +174,9 @@ class FormReader:
     def _on_begin(self) -> None:
         self._count += 1
         if self._count > MAX_PARTS:
-            raise Problem(413, "attachment.too-many", "Zu viele Teile",
-                          f"Höchstens {MAX_PARTS - 2} Anlagen sind möglich.")
+            raise Problem(
+                413, "attachment.too-many", "Zu viele Teile", f"Höchstens {MAX_PARTS - 2} Anlagen sind möglich."
+            )
         self._part = _Part()
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -198,14 +202,22 @@ class FormReader:
         part.name = options.get(b"name", b"").decode("utf-8", "replace")
         part.media_type = part.headers.get(b"content-type", b"").decode("latin-1").strip().lower()
         if part.name not in _PARTS:
-            raise Problem(400, "form.unknown-part", "Unbekannter Formularteil",
-                          f"„{part.name[:40]}“ ist nicht vorgesehen; erlaubt sind metadata, data und attachment.")
+            raise Problem(
+                400,
+                "form.unknown-part",
+                "Unbekannter Formularteil",
+                f"„{part.name[:40]}“ ist nicht vorgesehen; erlaubt sind metadata, data und attachment.",
+            )
         if part.name == "attachment":
             name = options.get(b"filename", b"").decode("utf-8", "replace")
             part.upload = SealingUpload(name, part.media_type, self._key, self._blobs)
         elif part.name in self._seen:
-            raise Problem(400, "form.duplicate-part", "Formularteil doppelt",
-                          f"Der Teil „{part.name}“ steht zweimal im Formular; welcher gilt, ist unklar.")
+            raise Problem(
+                400,
+                "form.duplicate-part",
+                "Formularteil doppelt",
+                f"Der Teil „{part.name}“ steht zweimal im Formular; welcher gilt, ist unklar.",
+            )
         self._seen.add(part.name)
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
@@ -216,8 +228,9 @@ class FormReader:
         part.buffer += piece
         limit = metadata.MAX_BYTES if part.name == "metadata" else MAX_ORIGINAL
         if len(part.buffer) > limit:
-            raise Problem(413, "body.too-large", "Zu groß",
-                          f"Der Teil „{part.name}“ darf höchstens {limit // 1024} KB groß sein.")
+            raise Problem(
+                413, "body.too-large", "Zu groß", f"Der Teil „{part.name}“ darf höchstens {limit // 1024} KB groß sein."
+            )
 
     def _on_end(self) -> None:
         part = self._part
@@ -236,8 +249,12 @@ class FormReader:
 
 
 def _broken() -> Problem:
-    return Problem(400, "form.broken", "Formular nicht lesbar",
-                   "Der multipart/form-data-Körper ist unvollständig oder fehlerhaft aufgebaut.")
+    return Problem(
+        400,
+        "form.broken",
+        "Formular nicht lesbar",
+        "Der multipart/form-data-Körper ist unvollständig oder fehlerhaft aufgebaut.",
+    )
 
 
 async def read_body(stream: AsyncIterator[bytes], limit: int = MAX_ORIGINAL) -> bytes:

@@ -137,17 +137,17 @@ def install(app: Starlette, page: Page = plain_page) -> None:
         return problem.response(request.url.path)
 
     async def on_problem(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)  # noqa: S101 - registered for this class only
+        assert isinstance(error, Problem)
         return answer(request, error)
 
     async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+        assert isinstance(error, HTTPException)
         if error.status_code < 400 or error.status_code in {204, 304}:
             return Response(status_code=error.status_code, headers=error.headers)
         return answer(request, standard_problem(error.status_code, headers=error.headers))
 
     async def on_invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+        assert isinstance(error, RequestValidationError)
         problem = standard_problem(422)
         problem.faults = [_fault(entry) for entry in error.errors()]
         return answer(request, problem)

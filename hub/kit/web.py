@@ -120,6 +120,12 @@ def moment(value: datetime | str | None) -> str:
     return value.astimezone(BERLIN).strftime("%d.%m.%Y, %H:%M Uhr")
 
 
+def instant(value: datetime | str) -> str:
+    """An instant to the second, in Berlin time, for technical tables."""
+    value = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return value.astimezone(BERLIN).strftime("%d.%m.%Y, %H:%M:%S")
+
+
 def size(value: int) -> str:
     """A file size for reading: 212 KB, 1,4 MB."""
     return f"{value / 1_048_576:.1f} MB".replace(".", ",") if value >= 1_048_576 else f"{math.ceil(value / 1024)} KB"
@@ -156,7 +162,7 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    engine.filters |= {"day": day, "moment": moment, "size": size, "urgency": urgency}
+    engine.filters |= {"day": day, "moment": moment, "instant": instant, "size": size, "urgency": urgency}
     engine.globals |= {"asset": asset, "query": query}
     return engine
 
