@@ -6,7 +6,7 @@ Needs no database. ``--json`` prints JSON Lines, one object an item.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence, Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,7 +38,7 @@ class Form(StrEnum):
     view = "view"
 
 
-_places: dict[str, list[Path]] = {"installed": [Path("data") / "standards"], "own": []}
+_places: dict[str, list[Path]] = {"installed": [], "own": []}
 
 
 def look_in(*, installed: Path, own: Sequence[Path] = ()) -> None:
@@ -54,7 +54,7 @@ def standard_folders() -> list[Path]:
 
 def installed_folder() -> Path:
     """Where ``standards add`` puts packs."""
-    return _places["installed"][0]
+    return next(iter(_places["installed"]), Path(os.environ.get("HUB_DATA", "data")) / "standards")
 
 
 @xoev_app.command("validate")

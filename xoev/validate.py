@@ -12,7 +12,7 @@ from typing import IO
 from lxml import etree
 
 from .identify import identify_json, identify_root, looks_like_json, title
-from .packs import PackError, Standards, entries_of, urn_of
+from .packs import PackError, Standards, urn_of
 from .report import Fault, Identity, Report
 from .safe import Limits, UnsafeInput, inspect_pdf, line_of, open_zip, parse_json, parse_xml, sniff
 from .schema_messages import faults_of
@@ -167,8 +167,8 @@ def validate_package(source: IO[bytes], *, standards: Standards | None = None, l
     with open_zip(source, limits=limits) as archive:
         messages = [name for name in archive.names if _MESSAGE.search(name)]
         if not messages:
-            return _refused(Fault(None, "", "package.message", "Das ZIP-Archiv enthält keine Nachricht; erwartet wird eine "
-                                  "xdomea-Nachricht (Name wie „<Kennung>_Aktion.Nachricht.0501.xml“)."))  # fmt: skip
+            return _refused(Fault(None, "", "package.message", "Das ZIP-Archiv enthält keine Nachricht; erwartet "
+                                  "wird eine xdomea-Nachricht (wie „<Kennung>_Aktion.Nachricht.0501.xml“)."))  # fmt: skip
         inside = {entry.rpartition("/")[2] for entry in archive.names}
         faults: list[Fault] = []
         reports = []

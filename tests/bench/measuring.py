@@ -60,7 +60,9 @@ class Stand:
         self.groups |= {name: [pid] for name, pid in servers.items()}
         self.groups["far systems"] = [system.pid for system in hub.far.values()]
 
-    def load(self, *, seconds: float, rate: float | None = None, in_flight: int = 16, cases: int | None = None) -> Measured:
+    def load(
+        self, *, seconds: float, rate: float | None = None, in_flight: int = 16, cases: int | None = None
+    ) -> Measured:
         """Send for ``seconds`` and wait until nothing is left; the cost of the drain and of the sealing included."""
         orders = Orders(
             address=self.hub.address,
@@ -99,15 +101,20 @@ class Stand:
 
     def left_over(self) -> dict[str, int]:
         """Jobs and unsealed audit entries that are still there."""
-        found = {str(kind): int(number) for kind, number in self.watch.rows(
-            "SELECT kind, count(*) FROM job WHERE tenant_id <> '-' GROUP BY kind")}
+        found = {
+            str(kind): int(number)
+            for kind, number in self.watch.rows("SELECT kind, count(*) FROM job WHERE tenant_id <> '-' GROUP BY kind")
+        }
         unsealed = int(self.watch.value("SELECT count(*) FROM audit_entry WHERE position IS NULL"))
         return found | ({"unsealed audit entries": unsealed} if unsealed else {})
 
-    def troubles(self) -> list[tuple[Any, ...]]:
-        """Open clearing items: code, title, message."""
-        found: list[tuple[Any, ...]] = self.watch.rows("SELECT code, title, message FROM trouble WHERE state = 'open'")
-        return found
+    def unfinished(self) -> dict[str, Any]:
+        """What a run must not leave behind: jobs, cases that are not closed, open clearing items with their text."""
+        troubles = self.watch.rows("SELECT code, message FROM trouble WHERE state = 'open' LIMIT 3")
+        cases = int(self.watch.value("SELECT count(*) FROM hub_case WHERE state <> 'closed'"))
+        found: dict[str, Any] = dict(self.left_over())
+        found |= {"open cases": cases} if cases else {}
+        return found | ({"troubles": [list(row) for row in troubles]} if troubles else {})
 
     def memory(self) -> dict[str, list[float]]:
         """Resident megabytes of the hub's processes (worker: the parent first, then each child)."""

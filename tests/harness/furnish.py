@@ -1,6 +1,6 @@
 """Furnish an installation: process library, city, portal. Run inside the installation's environment, told by stdin.
 
-``python -m tests.harness.furnish`` reads ``{"processes": [...], "city": {...}, "client": {"id", "secret", "reply_to"}}``.
+It reads ``{"processes": [...], "city": {...}, "client": {"id", "secret", "reply_to"}}``.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ class Installation:
     def token(self) -> str:
         """An access token for the portal, by client credentials."""
         form = {"grant_type": "client_credentials"}
-        answer = httpx.post(f"{self.address}/oauth/token", data=form, auth=(CLIENT, SECRET), timeout=20, trust_env=False)
+        with httpx.Client(base_url=self.address, timeout=20, trust_env=False) as client:
+            answer = client.post("/oauth/token", data=form, auth=(CLIENT, SECRET))
         answer.raise_for_status()
         return str(answer.json()["access_token"])
 
@@ -96,15 +97,15 @@ def installed(
     processes: tuple[str, ...] = (DOG_TAX,),
     limits: Mapping[str, Any] | None = None,
     workers: int = 2,
+    prepared: bool = False,
 ) -> Iterator[Installation]:
     """A running installation. Without database and broker it is the embedded one: SQLite, ``serve`` only.
 
+    ``prepared`` says that the database already went through :func:`prepare`.
     ``limits`` are those of every connector instance (``timeout_s``, ``retry_longest_s``, ``breaker_s``).
     """
     port = free_port()
-    environment = environment_of(
-        folder, database_url=database_url, broker_url=broker_url, port=port, processes=workers
-    )
+    environment = environment_of(folder, database_url=database_url, broker_url=broker_url, port=port, processes=workers)
     address = environment["HUB_PUBLIC_URL"]
     systems = {
         name: FarSystem(name, environment, folder, callback=f"{address}/api/v1/inbound/{INSTANCES[name]}")
@@ -117,10 +118,11 @@ def installed(
     try:
         for system in systems.values():
             system.start(wait=False)
-        _need(hub.command("db", "upgrade"))
+        if not prepared:
+            _need(hub.command("db", "upgrade"))
         for system in systems.values():
             system.wait_ready()
-        _furnish(hub, processes, limits or {})
+        _furnish(environment, processes, _city(systems, limits or {}))
         for program in hub.programs():
             program.start(wait=False)
         web.wait_ready()
@@ -130,7 +132,17 @@ def installed(
             program.kill()
 
 
-def _furnish(hub: Installation, processes: tuple[str, ...], limits: Mapping[str, Any]) -> None:
+def prepare(database_url: str, folder: Path, processes: tuple[str, ...] = (DOG_TAX,)) -> None:
+    """Tables and process library; what makes a database that others can be copied from."""
+    environment = environment_of(folder, database_url=database_url, broker_url=None, port=0)
+    done = subprocess.run(
+        [OZG_HUB, "db", "upgrade"], env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    _need(done)
+    _furnish(environment, processes, {})
+
+
+def _city(systems: Mapping[str, FarSystem], limits: Mapping[str, Any]) -> dict[str, Any]:
     instances = [
         {
             "name": INSTANCES[name],
@@ -140,17 +152,17 @@ def _furnish(hub: Installation, processes: tuple[str, ...], limits: Mapping[str,
             "settings": system.told()["settings"],
             "limits": dict(limits),
         }
-        for name, system in hub.far.items()
+        for name, system in systems.items()
     ]
-    told = {
-        "processes": processes,
-        "city": {"departments": [{"id": "kommunale-steuern", "title": "Kommunale Steuern"}], "instances": instances},
-        "client": {"id": CLIENT, "secret": SECRET, "reply_to": "portal"},
-    }
+    return {"departments": [{"id": "kommunale-steuern", "title": "Kommunale Steuern"}], "instances": instances}
+
+
+def _furnish(environment: Mapping[str, str], processes: tuple[str, ...], city: Mapping[str, Any]) -> None:
+    told = {"processes": processes, "city": city, "client": {"id": CLIENT, "secret": SECRET, "reply_to": "portal"}}
     _need(
         subprocess.run(
             [sys.executable, "-m", "tests.harness.furnish"],
-            env=hub.environment,
+            env=dict(environment),
             cwd=CHECKOUT,
             input=orjson.dumps(told).decode(),
             capture_output=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -39,6 +41,26 @@ class Lookout:
         """Jobs that still have a row, by kind; housekeeping apart."""
         return {str(kind): int(count) for kind, count in self.rows(_OPEN)}
 
+    def open_jobs_due(self) -> int:
+        """Jobs that should run now; timers that are set for later apart."""
+        due = "SELECT count(*) FROM job WHERE tenant_id <> '-' AND due < now() + interval '1 minute'"
+        return int(self.value(due))
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+class LocalLookout:
+    """The same for the embedded installation's SQLite file."""
+
+    def __init__(self, file: Path) -> None:
+        self._connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=30)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return self._connection.execute(query).fetchall()
+
+    def value(self, query: str) -> Any:
+        """The first column of the first row."""
+        return self.rows(query)[0][0]

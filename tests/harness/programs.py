@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import socket
 import sys
@@ -52,8 +54,10 @@ class Program:
         self._process.wait_until(self._ready)
 
     def kill(self) -> None:
-        """SIGKILL to the whole group: no good-bye, nothing finished."""
+        """SIGKILL to the whole group, at once: no good-bye, nothing finished."""
         if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
 
     def stop(self) -> None:

@@ -9,11 +9,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, *, seconds: float = 60, every: float = 0.05) -> T:
-    """The first true value of ``condition``. Raises TimeoutError that says in words what did not happen."""
+def until(
+    condition: Callable[[], T], what: str | Callable[[], object], *, seconds: float = 60, every: float = 0.05
+) -> T:
+    """The first true value of ``condition``. TimeoutError says what did not happen or is in the way."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
-            raise TimeoutError(f"after {seconds:g} s still not: {what} (last seen: {value!r})")
+            raise TimeoutError(f"after {seconds:g} s still waiting: {what if isinstance(what, str) else what()}")
         time.sleep(every)
     return value

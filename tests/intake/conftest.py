@@ -63,8 +63,11 @@ class Intake:
     process: ServerProcess
 
     def token(self, client: str = "portal") -> str:
-        answer = httpx.post(f"{self.address}/oauth/token", data={"grant_type": "client_credentials"},
-                            auth=(client, f"secret-of-{client}"))
+        answer = httpx.post(
+            f"{self.address}/oauth/token",
+            data={"grant_type": "client_credentials"},
+            auth=(client, f"secret-of-{client}"),
+        )
         answer.raise_for_status()
         return str(answer.json()["access_token"])
 
@@ -84,8 +87,9 @@ class Intake:
     def original(self, submission_id: str) -> bytes | None:
         with self.db.read() as session:
             row = session.execute(
-                select(Document.id, Document.data_key_id)
-                .where(Document.submission_id == UUID(submission_id), Document.role == "original")
+                select(Document.id, Document.data_key_id).where(
+                    Document.submission_id == UUID(submission_id), Document.role == "original"
+                )
             ).first()
             if row is None:
                 return None
@@ -94,8 +98,11 @@ class Intake:
 
     def case_of(self, submission_id: str) -> Case | None:
         with self.db.read() as session:
-            return session.scalar(select(Case).join(SubmissionCase, SubmissionCase.case_id == Case.id).where(
-                SubmissionCase.submission_id == UUID(submission_id)))
+            return session.scalar(
+                select(Case)
+                .join(SubmissionCase, SubmissionCase.case_id == Case.id)
+                .where(SubmissionCase.submission_id == UUID(submission_id))
+            )
 
     def troubles(self, case_id: UUID) -> list[Trouble]:
         with self.db.read() as session:
@@ -118,8 +125,11 @@ class Intake:
         wanted = kinds or tuple(handler.kind for handler in HANDLERS)
         for _ in range(200):
             with self.db.read() as session:
-                found = session.scalar(select(JobRow.id).where(
-                    JobRow.kind.in_(wanted), JobRow.state == "waiting", JobRow.due <= now()).limit(1))
+                found = session.scalar(
+                    select(JobRow.id)
+                    .where(JobRow.kind.in_(wanted), JobRow.state == "waiting", JobRow.due <= now())
+                    .limit(1)
+                )
             if found is None:
                 return
             self.runner().run(found)
@@ -139,8 +149,15 @@ def furnish(url: str, library_folder: Path) -> None:
             library.install(session, settings().tenant, folder, by="Prozessverantwortung")
     with db.write() as session:
         for name, services in (("portal", ["*"]), ("dog-portal", [DOG_TAX]), ("trade-portal", [TRADE])):
-            identity.save_client(session, tenant=settings().tenant, client_id=name, title=name, services=services,
-                                 secret=f"secret-of-{name}", reply_to=None)
+            identity.save_client(
+                session,
+                tenant=settings().tenant,
+                client_id=name,
+                title=name,
+                services=services,
+                secret=f"secret-of-{name}",
+                reply_to=None,
+            )
     db.dispose()
 
 
@@ -160,10 +177,24 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(url: str) -> Iterator[Intake]:
     """The server on its own port while the block runs."""
     port, folder = free_port(), Path(tempfile.mkdtemp(prefix="ozg-hub-intake-"))
-    command = [sys.executable, "-m", "uvicorn", "--factory", "tests.intake.server:create", "--port", str(port),
-               "--log-level", "warning", "--no-access-log"]
-    process = ServerProcess(command, folder=CHECKOUT, log=folder / "log",
-                            environment=os.environ | {"DATABASE_URL": url, "PYTHONPATH": str(CHECKOUT)})
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "tests.intake.server:create",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+        "--no-access-log",
+    ]
+    process = ServerProcess(
+        command,
+        folder=CHECKOUT,
+        log=folder / "log",
+        environment=os.environ | {"DATABASE_URL": url, "PYTHONPATH": str(CHECKOUT)},
+    )
     db = Database(url)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -224,7 +255,10 @@ def key() -> str:
 
 
 def form(
-    data: bytes | None, *, metadata: Any = None, media_type: str = "application/json",
+    data: bytes | None,
+    *,
+    metadata: Any = None,
+    media_type: str = "application/json",
     attachments: list[tuple[str, bytes, str]] | None = None,
 ) -> list[tuple[str, tuple[str, bytes, str]]]:
     """The parts of a submission as httpx takes them."""
@@ -236,5 +270,3 @@ def form(
         files.append(("data", ("antrag", data, media_type)))
     files += [("attachment", item) for item in attachments or []]
     return files
-
-

@@ -14,7 +14,9 @@ from hub.library.profile import FilePolicy, Filing, TransactionPolicy
 from hub.records import akte
 
 FILING = Filing(
-    plan="112.43", plan_title="Bewohnerparken", file=FilePolicy(find_by=("subject",), title='"Akte"'),
+    plan="112.43",
+    plan_title="Bewohnerparken",
+    file=FilePolicy(find_by=("subject",), title='"Akte"'),
     transaction=TransactionPolicy(title='"Vorgang"'),
 )
 
@@ -22,8 +24,18 @@ FILING = Filing(
 def a_case(subject: str) -> Case:
     case_id = new_id()
     return Case(
-        id=case_id, tenant_id="worms", number=str(case_id)[-12:], process="p", title=b"", department="d", state="open",
-        secrecy="general", protected_person=False, received_at=now(), opened_at=now(), data_key_id=new_id(),
+        id=case_id,
+        tenant_id="worms",
+        number=str(case_id)[-12:],
+        process="p",
+        title=b"",
+        department="d",
+        state="open",
+        secrecy="general",
+        protected_person=False,
+        received_at=now(),
+        opened_at=now(),
+        data_key_id=new_id(),
         subject_hash=subject,
     )
 

@@ -21,7 +21,12 @@ PROGRAM = str(Path(sys.executable).with_name("ozg-hub"))
 def play(data: Path, **more: str) -> list[dict[str, Any]]:
     environment = os.environ | {"HUB_DATA": str(data), "HUB_STAGE": "demo"} | more
     done = subprocess.run(
-        [PROGRAM, "demo", "--once", "--json"], env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False
+        [PROGRAM, "demo", "--once", "--json"],
+        env=environment,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     wrong = [line for line in lines if not line["ok"]]

@@ -79,7 +79,7 @@ def _define(child: Element, body: dict[str, Any], definitions: dict[str, dict[st
 
 
 def _field(field: Element) -> dict[str, Any]:
-    assert isinstance(field, Field)  # noqa: S101 - groups are handled by the caller
+    assert isinstance(field, Field)
     schema: dict[str, Any] = {"title": field.name, **_TYPES[field.datatype]}
     if field.definition:
         schema["description"] = field.definition

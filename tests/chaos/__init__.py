@@ -1,0 +1,1 @@
+"""Killing what must not matter: workers, the web process, the broker; and far systems at their worst."""
