@@ -167,8 +167,8 @@ def validate_package(source: IO[bytes], *, standards: Standards | None = None, l
     with open_zip(source, limits=limits) as archive:
         messages = [name for name in archive.names if _MESSAGE.search(name)]
         if not messages:
-            return _refused(Fault(None, "", "package.message", "Das ZIP-Archiv enthält keine Nachricht; erwartet "
-                                  "wird eine xdomea-Nachricht (wie „<Kennung>_Aktion.Nachricht.0501.xml“)."))  # fmt: skip
+            text = "Das ZIP-Archiv enthält keine xdomea-Nachricht (Name wie „<Kennung>_Aktion.Nachricht.0501.xml“)."
+            return _refused(Fault(None, "", "package.message", text))
         inside = {entry.rpartition("/")[2] for entry in archive.names}
         faults: list[Fault] = []
         reports = []
