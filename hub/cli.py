@@ -13,6 +13,7 @@ import typer
 from connectors.commands import connector_app
 from hub.kit import paths
 from hub.kit.settings import settings
+from hub.setup_commands import release, setup_app
 from workflows import commands as process_commands
 from workflows.commands import process_app
 from xoev import commands as xoev_commands
@@ -35,8 +36,11 @@ for name, part in {
     "db": db_app,
     "case": case_app,
     "audit": audit_app,
+    "setup": setup_app,
 }.items():
     app.add_typer(part, name=name)
+
+process_app.command("release")(release)
 
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines statt Text")]
 

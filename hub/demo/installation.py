@@ -24,7 +24,7 @@ from hub.demo import applications
 from hub.identity import service as identity
 from hub.kit import paths
 from hub.kit.database import Database
-from hub.kit.settings import settings
+from hub.kit.settings import Stage, settings
 from hub.library import process as library_process
 from hub.library import service as library
 from hub.worker import database
@@ -83,6 +83,9 @@ def _furnish(db: Database, found: dict[str, Twin], city: dict[str, Any], data: P
 def running(port: int) -> Iterator[Installation]:
     """The installation while the block runs. In the production set-up it starts worker and beat as processes."""
     from hub.app import create
+
+    if settings().stage is not Stage.DEMO:
+        raise SystemExit(f"Die Demo-Stadt gibt es nur in der Stufe demo, hier gilt „{settings().stage}“ (HUB_STAGE).")
 
     db = database(settings())
     prepare(db)

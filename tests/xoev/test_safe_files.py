@@ -111,7 +111,9 @@ def test_limits_nesting() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"PK\x03\x04 only the beginning", b"no archive", archive(("a", b"x")).getvalue()[:-10]]
+    "data",
+    [b"PK\x03\x04 only the beginning", b"no archive", archive(("a", b"x")).getvalue()[:-10]],
+    ids=["only the beginning", "no archive", "cut off"],
 )
 def test_refuses_what_is_no_archive(data: bytes) -> None:
     assert code_of(io.BytesIO(data)) == "zip.broken"
