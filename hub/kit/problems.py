@@ -17,6 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from hub.kit.database import is_transient
+
 log = structlog.get_logger(__name__)
 
 Page = Callable[[Request, "Problem"], Response]
@@ -153,6 +155,9 @@ def install(app: Starlette, page: Page = plain_page) -> None:
         return answer(request, problem)
 
     async def on_crash(request: Request, error: Exception) -> Response:
+        if is_transient(error):  # the database is away for a moment: nothing was done, the same request may come again
+            log.warning("request_without_database", path=request.url.path, reason=type(error).__name__)
+            return answer(request, standard_problem(503, headers={"Retry-After": "2"}))
         log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
         return answer(request, standard_problem(500))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,8 +57,12 @@ class Installation:
         """An access token for the portal, by client credentials."""
         form = {"grant_type": "client_credentials"}
         with httpx.Client(base_url=self.address, timeout=20, trust_env=False) as client:
-            answer = client.post("/oauth/token", data=form, auth=(CLIENT, SECRET))
-        answer.raise_for_status()
+            for _ in range(20):
+                answer = client.post("/oauth/token", data=form, auth=(CLIENT, SECRET))
+                if answer.status_code != 503:
+                    break
+                time.sleep(1)
+        assert answer.is_success, (answer.text, (self.folder / "web.log").read_text()[-4000:])
         return str(answer.json()["access_token"])
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +19,17 @@ import psutil
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that the kernel says is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A free port of 127.0.0.1, below those the kernel hands out by itself.
+
+    A port asked of the kernel may go to the next outgoing connection, or to a server that asks for any port, before
+    the program it was meant for has started.
+    """
+    for _ in range(200):
+        port = random.SystemRandom().randint(12_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port between 12000 and 32000")
 
 
 @dataclass(frozen=True)
