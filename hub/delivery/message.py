@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -17,42 +15,11 @@ from hub.cases.model import Case, Effect
 from hub.catalogue import service as catalogue
 from hub.catalogue.service import Target
 from hub.kit.database import Database
-from hub.kit.keys import DataKey
 from hub.library import service as library
-
-_REMEMBERED_S = 1.0
-_targets: dict[tuple[object, ...], tuple[float, Target]] = {}
-
-
-@dataclass(slots=True)
-class Load:
-    """Everything a delivery needs, read in one transaction before anything is called."""
-
-    effect: Effect
-    case: Case
-    key: DataKey
-    target: Target
-    message: Message
-    attachments: list[Attachment]
 
 
 def find_target(session: Session, case: Case, effect: Effect) -> Target:
-    """The instance an effect goes to, remembered for a second. Raises NotConfiguredError."""
-    slot = (
-        case.tenant_id,
-        case.process_version_id,
-        case.process,
-        effect.spec.get("instance"),
-        effect.spec["connector"],
-    )
-    until, target = _targets.get(slot, (0.0, None))
-    if target is None or until < time.monotonic():
-        target = _find_target(session, case, effect)
-        _targets[slot] = (time.monotonic() + _REMEMBERED_S, target)
-    return target
-
-
-def _find_target(session: Session, case: Case, effect: Effect) -> Target:
+    """The instance an effect goes to, as the catalogue remembers it. Raises NotConfiguredError."""
     if name := effect.spec.get("instance"):
         return catalogue.target(session, case.tenant_id, name)
     role = effect.spec["connector"]
