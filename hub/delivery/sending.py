@@ -40,6 +40,7 @@ def send(db: Database, job: Job, lease: Lease) -> None:
         outcome = _call(sent, step, must_ask)
         took = int((time.perf_counter() - clock) * 1000)
         with db.write() as session:  # `done` of this step and `started` of the next in one commit, before its call
+            lease.hold_case(session)
             goes_on = _end(session, db, lease, sent, step, outcome, at, took, asked=must_ask)
             begun = begin(db, session, job, lease) if goes_on else None
 

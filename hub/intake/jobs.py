@@ -95,6 +95,7 @@ def _new_case(session: Session, submission: Submission) -> None:
     }
     case["duplicate_of"] = _duplicate(session, case) if profile.intake.standard else None
     session.execute(insert(Case).values(**case))
+    jobs.hold(session, case_id)  # a new row is locked by its transaction: the first step may follow in it
     _link(session, submission, case_id)
     content.put_data(
         session, tenant=submission.tenant_id, case_id=case_id, key=key, name="application", value=application

@@ -5,7 +5,7 @@ never a job.
 """
 
 from hub.jobs.handlers import Inside, Job, LeaseLostError, Outside, Ready, Recurring, Registry
-from hub.jobs.service import cancel, enqueue, failed, retry
+from hub.jobs.service import cancel, enqueue, failed, hold, retry
 
 __all__ = [
     "Inside",
@@ -18,5 +18,6 @@ __all__ = [
     "cancel",
     "enqueue",
     "failed",
+    "hold",
     "retry",
 ]

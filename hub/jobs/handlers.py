@@ -54,11 +54,13 @@ class Job:
 class Inside:
     """A job that is one transaction: case locked, job taken, ``fn(session, job)``, commit.
 
-    Whatever ``fn`` wrote is rolled back with the job when it raises. It must not call outside systems.
+    Whatever ``fn`` wrote is rolled back with the job when it raises. It must not call outside systems. ``last`` makes
+    it wait for the other jobs of its transaction, as one does that sums up what happened.
     """
 
     kind: str
     fn: Callable[[Session, Job], None]
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

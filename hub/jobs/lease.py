@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, null, select, update
+from sqlalchemy import Insert, bindparam, delete, null, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from hub.jobs.handlers import Job, LeaseLostError, Ready
 from hub.jobs.model import RUNNING, WAITING, JobRow
-from hub.jobs.service import GRACE, mark_ready
+from hub.jobs.service import GRACE, Wish, hold, mark_ready
 from hub.kit.clock import now
 from hub.kit.database import new_id
 
@@ -49,6 +51,17 @@ _CLAIM = (
 )  # fmt: skip
 
 
+def _take_new(make: type[postgresql.Insert] | type[sqlite.Insert]) -> Insert:
+    names = ["id", "tenant_id", "kind", "key", "subject", "lane", "due", "created_at", "lease", "holder", "sweep_at"]
+    values: dict[str, object] = {name: bindparam(name) for name in names}
+    fixed = {"state": RUNNING, "attempts": 0, "expiries": 0, "announced": 0}
+    fresh = make(JobRow).values(values | fixed)
+    return fresh.on_conflict_do_nothing(index_elements=["tenant_id", "kind", "key"]).returning(JobRow.id)
+
+
+_TAKE_NEW = {"postgresql": _take_new(postgresql.Insert), "sqlite": _take_new(sqlite.Insert)}
+
+
 @dataclass(slots=True)
 class Lease:
     """Held by the worker that runs ``job``. Calls work in the caller's transaction and may raise ``LeaseLostError``."""
@@ -57,6 +70,13 @@ class Lease:
     token: UUID
     done: bool = False
     begun: object = None
+    lock_case: Callable[[Session, UUID], object] | None = None
+
+    def hold_case(self, session: Session) -> None:
+        """Lock the job's case, as a transaction does first that will finish the job or advance the case."""
+        if self.job.subject is not None and self.lock_case is not None:
+            self.lock_case(session, self.job.subject)
+            hold(session, self.job.subject)
 
     def finish(self, session: Session) -> None:
         """The job is done. If it was asked for again meanwhile, it waits for its next run instead of vanishing."""
@@ -96,7 +116,9 @@ class Lease:
             mark_ready(session, Ready(self.job.id, self.job.lane, self.job.kind, self.job.subject))
 
 
-def claim(session: Session, job_id: UUID, seconds: float) -> Lease | None:
+def claim(
+    session: Session, job_id: UUID, seconds: float, lock_case: Callable[[Session, UUID], object] | None = None
+) -> Lease | None:
     """Take the lease of a waiting, due job; None when another worker has it or it is gone."""
     at, token = now(), new_id()
     row = (
@@ -107,7 +129,31 @@ def claim(session: Session, job_id: UUID, seconds: float) -> Lease | None:
         )
         .first()
     )
-    return None if row is None else Lease(Job.of(row), token)
+    return None if row is None else Lease(Job.of(row), token, lock_case=lock_case)
+
+
+def take_new(
+    session: Session, wish: Wish, seconds: float, lock_case: Callable[[Session, UUID], object] | None
+) -> Lease | None:
+    """Write the row of a wish with its lease already taken; None when the job has a row already."""
+    job, token = wish.job(), new_id()
+    taken = session.connection().execute(
+        _TAKE_NEW[session.get_bind().dialect.name],
+        {
+            "id": job.id,
+            "tenant_id": job.tenant,
+            "kind": job.kind,
+            "key": job.key,
+            "subject": job.subject,
+            "lane": job.lane,
+            "due": job.due,
+            "created_at": job.created_at,
+            "lease": token,
+            "holder": holder(),
+            "sweep_at": job.due + timedelta(seconds=seconds),
+        },
+    )
+    return Lease(job, token, lock_case=lock_case) if taken.first() is not None else None
 
 
 def holder() -> str:

@@ -9,10 +9,9 @@
 
 from __future__ import annotations
 
-import contextvars
 import traceback
-from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -25,7 +24,8 @@ from sqlalchemy.orm import Session
 from hub.jobs.handlers import Inside, Job, LeaseLostError, Outside, Ready, Recurring, Registry
 from hub.jobs.lease import Lease, claim, is_dead
 from hub.jobs.model import FAILED, RUNNING, WAITING, JobRow
-from hub.jobs.service import GRACE, READY
+from hub.jobs.service import GRACE, READY, WISHES, hold
+from hub.jobs.turn import LockCase, Turn, present, take
 from hub.kit.clock import now
 from hub.kit.database import Database, is_transient
 from hub.kit.log import redact_text
@@ -33,7 +33,6 @@ from hub.kit.log import redact_text
 log = structlog.get_logger(__name__)
 
 Sink = Callable[[Session, Job, str], None]
-LockCase = Callable[[Session, UUID], object]
 
 RETRY_AFTER = timedelta(seconds=5)
 MAX_ATTEMPTS = 2
@@ -76,22 +75,31 @@ class Carrier(Protocol):
         """How many announced jobs no worker has taken yet, roughly; None when nothing can be carried at present."""
 
 
-_follow_ups: contextvars.ContextVar[list[Ready] | None] = contextvars.ContextVar("follow_ups", default=None)
-
-
 def announce_after_commit(db: Database, carrier: Carrier) -> None:
-    """Let every ``db.write()`` of this process hand its new jobs to ``carrier``, or to the job running right now."""
+    """Let every ``db.write()`` of this process hand its new jobs to ``carrier``, or to the turn that runs right now."""
+
+    def begin(session: Session) -> None:
+        turn = present()
+        if turn is not None and turn.room > 0:
+            session.info[WISHES] = {}
+
+    def settle(session: Session) -> None:
+        if (turn := present()) is not None:
+            turn.settle(session)
 
     def tell(info: dict[object, object]) -> None:
-        ready = info.pop(READY, None)
+        turn, ready = present(), info.pop(READY, None)
+        if turn is not None:
+            turn.committed(info)
         if not isinstance(ready, list) or not ready:
             return
-        collecting = _follow_ups.get()
-        if collecting is None:
+        if turn is None:
             carrier.announce(ready)
         else:
-            collecting.extend(ready)
+            turn.ready.extend(ready)
 
+    db.after_begin.append(begin)
+    db.before_commit.append(settle)
     db.after_commit.append(tell)
 
 
@@ -102,6 +110,11 @@ class _Known:
     id: UUID
     kind: str
     subject: UUID | None
+
+
+def _named(kind: str, subject: UUID | None) -> AbstractContextManager[object]:
+    """What every log line of a job tells."""
+    return structlog.contextvars.bound_contextvars(job=kind, case=subject and str(subject))
 
 
 class Runner:
@@ -127,46 +140,62 @@ class Runner:
         here. Raises only when the database cannot be reached: the job then still waits. ``redelivered`` says that a
         worker died with this message; ``ready`` saves a look at a job whose kind and case are known.
         """
+        with take(Turn(self.db, self.registry, self._lock_case, lane="")) as turn:
+            self._run(job_id, redelivered, ready)
+        return list(turn.ready)
+
+    def chain(
+        self,
+        job_id: UUID,
+        carrier: Carrier,
+        *,
+        lane: str = "normal",
+        redelivered: bool = False,
+        ready: Ready | None = None,
+    ) -> int:
+        """Run a job of ``lane`` and what follows from it in the same lane, in one turn; gives the number run.
+
+        Saves a round trip through the broker for each, and most of their transactions. What does not fit into the
+        turn is announced. If this process dies, the rows still wait and the sweep finds them.
+        """
+        with take(Turn(self.db, self.registry, self._lock_case, lane, room=self._chain - 1, ran=1)) as turn:
+            try:
+                self._run(job_id, redelivered, ready)
+                self._go_on(turn)
+            finally:
+                if turn.ready:
+                    carrier.announce(list(turn.ready))
+        return turn.ran
+
+    def _go_on(self, turn: Turn) -> None:
+        """Run what the turn claimed, and what became ready in its lane, until it has no more room."""
+        while True:
+            if turn.claimed:
+                handler, lease = turn.claimed.pop()
+                with _named(lease.job.kind, lease.job.subject):
+                    self._under(handler, lease)
+                continue
+            mine = next((ready for ready in turn.ready if ready.lane == turn.lane), None)
+            if mine is None or turn.room <= 0:
+                return
+            turn.ready.remove(mine)
+            turn.room -= 1
+            turn.ran += 1
+            self._run(mine.id, False, mine)
+
+    def _run(self, job_id: UUID, redelivered: bool, ready: Ready | None) -> None:
         known = _Known(ready.id, ready.kind, ready.subject) if ready else self._look(job_id, redelivered)
         if known is None:
-            return []
+            return
         handler = self.registry.get(known.kind)
         if handler is None:
             log.error("job_kind_unknown", kind=known.kind, job=str(job_id))
-            return []
-        collected: list[Ready] = []
-        token = _follow_ups.set(collected)
-        try:
-            with structlog.contextvars.bound_contextvars(job=known.kind, case=known.subject and str(known.subject)):
-                if isinstance(handler, Inside):
-                    self._inside(handler, known)
-                else:
-                    self._outside(handler, known)
-        finally:
-            _follow_ups.reset(token)
-        return collected
-
-    def chain(self, job_id: UUID, carrier: Carrier, *, lane: str = "normal", redelivered: bool = False) -> int:
-        """Run a job of ``lane`` and what follows from it in the same lane, one after another; gives the number run.
-
-        Saves a round trip through the broker for each. What does not fit into the chain is announced. If this process
-        dies, the rows still wait and the sweep finds them.
-        """
-        todo = deque(self.run(job_id, redelivered=redelivered))
-        count = 1
-        while todo:
-            away = [ready for ready in todo if ready.lane != lane]
-            todo = deque(ready for ready in todo if ready.lane == lane)
-            if count >= self._chain:
-                away.extend(todo)
-                todo.clear()
-            if away:
-                carrier.announce(away)
-            if todo:
-                following = todo.popleft()
-                todo.extend(self.run(following.id, ready=following))
-                count += 1
-        return count
+            return
+        with _named(known.kind, known.subject):
+            if isinstance(handler, Inside):
+                self._inside(handler, known)
+            else:
+                self._outside(handler, known)
 
     # -- one transaction ------------------------------------------------------------------------------------------
 
@@ -176,6 +205,7 @@ class Runner:
                 with self.db.write() as session:
                     if known.subject is not None and self._lock_case is not None:
                         self._lock_case(session, known.subject)
+                        hold(session, known.subject)
                     row = (
                         session.connection().execute(_TAKE[self.db.dialect], {"job_id": known.id, "at": now()}).first()
                     )
@@ -195,7 +225,7 @@ class Runner:
         begin = handler.begin if isinstance(handler, Outside) else None
         try:
             with self.db.write() as session:
-                lease = claim(session, known.id, handler.lease_s)
+                lease = claim(session, known.id, handler.lease_s, self._lock_case)
                 if lease is not None and begin is not None:
                     lease.begun = begin(self.db, session, lease.job, lease)
         except Exception as error:
@@ -203,7 +233,12 @@ class Runner:
                 raise
             self._count_failure(known.id, None, error)
             return
-        if lease is None or lease.done:
+        if lease is not None:
+            self._under(handler, lease)
+
+    def _under(self, handler: Outside | Recurring, lease: Lease) -> None:
+        """Run what is left of a job whose lease is taken."""
+        if lease.done:
             return
         try:
             if isinstance(handler, Recurring):
@@ -218,7 +253,7 @@ class Runner:
             if is_transient(error):
                 self._put_back(lease)
                 raise
-            self._count_failure(known.id, lease.token, error)
+            self._count_failure(lease.job.id, lease.token, error)
 
     def _recurring(self, handler: Recurring, lease: Lease) -> None:
         handler.fn(self.db)

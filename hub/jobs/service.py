@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy import Insert, bindparam, case, delete, func, null, select, upda
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from hub.jobs.handlers import Ready
+from hub.jobs.handlers import Job, Ready
 from hub.jobs.model import FAILED, RUNNING, WAITING, JobRow
 from hub.kit.clock import now
 from hub.kit.database import new_id
@@ -19,6 +20,31 @@ from hub.kit.settings import settings
 # How long a worker may need until the sweep supposes that the message was lost.
 GRACE = timedelta(seconds=5)
 READY = "jobs.ready"
+# Marks of a session: what a turn may take over before the commit, what it claimed, the case the transaction holds.
+WISHES = "jobs.wishes"
+CLAIMED = "jobs.claimed"
+HELD = "jobs.held"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A job that was asked for and is due now, without a row so far."""
+
+    tenant: str
+    kind: str
+    key: str
+    subject: UUID | None
+    lane: str
+    at: datetime
+
+    def job(self) -> Job:
+        """The job as its handler sees it."""
+        return Job(new_id(), self.tenant, self.kind, self.key, self.subject, self.lane, self.at, 0, 0, self.at)
+
+
+def hold(session: Session, subject: UUID) -> None:
+    """Note that this transaction holds the lock of a case (or has just inserted it): its jobs may run in it."""
+    session.info[HELD] = subject
 
 
 def enqueue(
@@ -37,32 +63,44 @@ def enqueue(
     afterwards, a failed one starts afresh. ``subject`` is the case that is locked before the job.
     """
     at = now()
-    wanted = due or at
+    wish = Wish(tenant or settings().tenant, kind, key, subject, lane, at)
+    if due is not None and due > at:
+        write(session, wish, due=due)
+    elif (wishes := session.info.get(WISHES)) is not None:
+        wishes.setdefault((wish.tenant, kind, key), wish)
+    else:
+        write(session, wish)
+
+
+def write(session: Session, wish: Wish, *, due: datetime | None = None) -> None:
+    """Give a wish its row; one that is due is announced after the commit."""
     row = (
         session.connection()
         .execute(
             _UPSERT[session.get_bind().dialect.name],
             {
                 "id": new_id(),
-                "tenant_id": tenant or settings().tenant,
-                "kind": kind,
-                "key": key,
-                "subject": subject,
-                "lane": lane,
-                "due": wanted,
-                "sweep_at": wanted if wanted > at else at + GRACE,
-                "created_at": at,
+                "tenant_id": wish.tenant,
+                "kind": wish.kind,
+                "key": wish.key,
+                "subject": wish.subject,
+                "lane": wish.lane,
+                "due": due or wish.at,
+                "sweep_at": due or wish.at + GRACE,
+                "created_at": wish.at,
             },
         )
         .one()
     )
-    if wanted <= at and row.state == WAITING:
-        mark_ready(session, Ready(row.id, row.lane, kind, subject))
+    if due is None and row.state == WAITING:
+        mark_ready(session, Ready(row.id, row.lane, wish.kind, wish.subject))
 
 
 def cancel(session: Session, kind: str, key: str, *, tenant: str | None = None) -> bool:
     """Take a job back. True when it will not run; a run already under way ends, but is not repeated (False)."""
-    which = (JobRow.tenant_id == (tenant or settings().tenant), JobRow.kind == kind, JobRow.key == key)
+    tenant = tenant or settings().tenant
+    session.info.get(WISHES, {}).pop((tenant, kind, key), None)
+    which = (JobRow.tenant_id == tenant, JobRow.kind == kind, JobRow.key == key)
     gone = session.connection().execute(delete(JobRow).where(*which, JobRow.state != RUNNING).returning(JobRow.id))
     if gone.first() is not None:
         return True

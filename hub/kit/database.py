@@ -27,6 +27,7 @@ from uuid_utils.compat import uuid7
 __all__ = ["Base", "Bytes", "Database", "Instant", "JsonText", "Uuid", "is_transient", "new_id", "normal_url"]
 
 AfterCommit = Callable[[dict[Any, Any]], None]
+InSession = Callable[[Session], None]
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -115,6 +116,8 @@ class Database:
         )
         self._write = sessionmaker(self.engine, expire_on_commit=False)
         self._read = sessionmaker(self._reading, expire_on_commit=False, autoflush=False, class_=_ReadSession)
+        self.after_begin: list[InSession] = []
+        self.before_commit: list[InSession] = []
         self.after_commit: list[AfterCommit] = []
         self._turn = _Turn()
         _live.add(self)
@@ -123,19 +126,26 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A transaction: committed at the end of the block, rolled back by an exception.
 
-        After the commit every callable in ``after_commit`` gets ``session.info``. SQLite writers of one process queue
+        Callables in ``after_begin`` and ``before_commit`` get the session and may use it; after the commit those in
+        ``after_commit`` get ``session.info``. SQLite writers of one process queue
         up here (its own waiting is unfair and sleeps); a nested ``write()`` in one thread is refused there.
         """
         if self.dialect == "sqlite":
             with self._turn, self._write() as session:
-                yield session
-                session.commit()
+                yield from self._within(session)
         else:
             with self._write() as session:
-                yield session
-                session.commit()
+                yield from self._within(session)
         for tell in self.after_commit:
             tell(session.info)
+
+    def _within(self, session: Session) -> Iterator[Session]:
+        for tell in self.after_begin:
+            tell(session)
+        yield session
+        for tell in self.before_commit:
+            tell(session)
+        session.commit()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

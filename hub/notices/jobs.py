@@ -6,4 +6,4 @@ from hub.cases.kinds import NOTICE, PUSH
 from hub.jobs import Inside, Outside
 from hub.notices import service
 
-HANDLERS = (Outside(NOTICE, service.create), Inside(PUSH, service.push))
+HANDLERS = (Outside(NOTICE, service.create), Inside(PUSH, service.push, last=True))

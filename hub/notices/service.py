@@ -42,6 +42,7 @@ def create(db: Database, job: Job, lease: Lease) -> None:
         if effect is not None and effect.state == "open":
             written = _write(session, effect)
     with db.write() as session:
+        lease.hold_case(session)
         if effect is None or effect.state != "open":
             lease.finish(session)
             return

@@ -12,6 +12,15 @@ _IN_PROGRESS = """
 SELECT DISTINCT kind FROM job WHERE tenant_id <> '-'
 AND (state = 'running' OR xmax IN (SELECT backend_xid FROM pg_stat_activity WHERE backend_xid IS NOT NULL))
 """
+#: A job that runs inside another's transaction has no row; the statement the worker is at gives it away.
+_AT = """
+SELECT query FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL
+AND pid <> pg_backend_pid()
+"""
+_SIGNS = {
+    "processing.advance": ("process_instance", "FROM signal", "DELETE FROM signal"),
+    "notices.push": ("submission_case.submission_id = submission.id",),
+}
 _OPEN = "SELECT kind, count(*) FROM job WHERE tenant_id <> '-' GROUP BY kind ORDER BY kind"
 
 
@@ -35,7 +44,9 @@ class Lookout:
         A job that calls outside says so in its row. One that is a single transaction shows by its row being deleted
         in a transaction that has not ended: its ``xmax`` is then the id of a running transaction.
         """
-        return {row[0] for row in self.rows(_IN_PROGRESS)}
+        statements = " ".join(row[0] for row in self.rows(_AT))
+        hidden = {kind for kind, signs in _SIGNS.items() if any(sign in statements for sign in signs)}
+        return hidden | {row[0] for row in self.rows(_IN_PROGRESS)}
 
     def open_jobs(self) -> dict[str, int]:
         """Jobs that still have a row, by kind; housekeeping apart."""

@@ -71,6 +71,18 @@ def _second(db: Database, job: Job, lease: Lease) -> None:
         lease.finish(session)
 
 
+def _opens(session: Session, job: Job) -> None:
+    """Asks for what breaks, and for what would follow."""
+    mark(session, f"opened {job.key}")
+    enqueue(session, "broken", job.key, None)
+    enqueue(session, "sums-up", job.key, None)
+    enqueue(session, "second", job.key, None)
+
+
+def _sums_up(session: Session, job: Job) -> None:
+    mark(session, f"summed up {job.key}")
+
+
 def _count(session: Session, job: Job) -> None:
     assert job.subject is not None
     counter = session.get_one(Counter, job.subject)
@@ -110,6 +122,8 @@ def registry(*, recurring: bool = False) -> Registry:
     handlers: list[Handler] = [
         Inside("first", _first),
         Outside("second", _second),
+        Inside("opens", _opens),
+        Inside("sums-up", _sums_up, last=True),
         Inside("count", _count),
         Inside("broken", _broken),
         Inside("hang-inside", _hang_inside),

@@ -17,9 +17,10 @@ from hub.jobs.lease import claim
 from hub.jobs.model import JobRow
 from hub.jobs.runner import announce_after_commit
 from hub.jobs.sweep import Sweeper
+from hub.jobs.turn import Turn, take
 from hub.kit.clock import now
 from hub.kit.database import Database, new_id
-from tests.jobs.office import Counter, marks, open_jobs, runner
+from tests.jobs.office import Counter, marks, open_jobs, registry, runner
 
 Wait = Callable[..., None]
 
@@ -102,6 +103,44 @@ class TestRunning:
         assert runner(db).chain(notebook.ready[0].id, notebook) == 2
         assert marks(db) == ["first a", "second a"]
         assert (open_jobs(db), len(notebook.ready)) == (0, 1)
+
+    def test_what_follows_is_claimed_in_the_same_transaction(self, db: Database, notebook: Notebook) -> None:
+        """The second job never waits: when the first is committed, this worker already holds its lease."""
+        seen: list[tuple[str, str]] = []
+
+        def look(_: object) -> None:
+            with db.read() as session:
+                seen.extend((row.kind, row.state) for row in session.execute(select(JobRow.kind, JobRow.state)))
+
+        ask(db, "first")
+        db.after_commit.append(look)
+        runner(db).chain(notebook.ready[0].id, notebook)
+        assert seen == [("second", "running")]
+
+    def test_a_wish_that_breaks_takes_nothing_with_it(self, db: Database, notebook: Notebook) -> None:
+        """What asked for it is committed; all wishes become jobs of their own, and only the broken one fails."""
+        ask(db, "opens")
+        runner(db).chain(notebook.ready[0].id, notebook)
+        assert marks(db) == ["opened a", "summed up a", "second a"]
+        assert (the_job(db).kind, the_job(db).attempts) == ("broken", 1)
+
+    def test_a_job_taken_back_before_the_commit_is_not_run(self, db: Database, notebook: Notebook) -> None:
+        turn = Turn(db, registry(), None, "normal", room=5)
+        with take(turn), db.write() as session:
+            enqueue(session, "first", "a", None)
+            assert cancel(session, "first", "a")
+        assert (marks(db), open_jobs(db), turn.claimed) == ([], 0, [])
+
+    def test_a_commit_that_fails_leaves_nothing_claimed(self, db: Database, notebook: Notebook) -> None:
+        turn = Turn(db, registry(), None, "normal", room=5)
+
+        def fail(_: object) -> None:
+            raise ZeroDivisionError
+
+        db.before_commit.append(fail)
+        with pytest.raises(ZeroDivisionError), take(turn), db.write() as session:
+            enqueue(session, "second", "a", None)
+        assert (open_jobs(db), turn.claimed, list(turn.ready)) == (0, [], [])
 
     def test_a_message_for_a_job_that_is_done_is_dropped(self, db: Database, notebook: Notebook) -> None:
         ask(db, "first")
