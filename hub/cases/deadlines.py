@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from hub import jobs
+from hub.cases import rows
 from hub.cases.calendar import end_of_period
 from hub.cases.kinds import TIMER
 from hub.cases.model import Case, Deadline, Effect
@@ -57,13 +58,13 @@ def open_all(
     scope: Mapping[str, Any],
 ) -> None:
     """Write the deadlines of a new case; those that start with receipt run from that day."""
-    rows = []
+    new = []
     for rule in applicable(rules, received_on):
         due = last_day(rule, received_on, scope) if rule.starts == "received" else None
         starts = due is not None
         if rule.starts == "received" and not starts:
             continue
-        rows.append(
+        new.append(
             {
                 "id": new_id(),
                 "tenant_id": tenant,
@@ -76,8 +77,8 @@ def open_all(
                 "due_on": due,
             }
         )
-    if rows:
-        session.execute(insert(Deadline), rows)
+    if new:
+        rows.add(session, Deadline, new)
 
 
 def start(
@@ -126,7 +127,7 @@ def instants(session: Session, case_id: UUID) -> dict[str, datetime]:
 
 def of_case(session: Session, case_id: UUID) -> list[Mapping[str, Any]]:
     """The deadlines of a case for showing."""
-    rows = session.scalars(select(Deadline).where(Deadline.case_id == case_id).order_by(Deadline.id))
+    found = session.scalars(select(Deadline).where(Deadline.case_id == case_id).order_by(Deadline.id))
     return [
         {
             "name": row.name,
@@ -136,7 +137,7 @@ def of_case(session: Session, case_id: UUID) -> list[Mapping[str, Any]]:
             "starts_on": row.starts_on,
             "due_on": row.due_on,
         }
-        for row in rows
+        for row in found
     ]
 
 

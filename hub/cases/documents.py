@@ -158,6 +158,7 @@ _COLUMNS = (
 
 
 _OF_CASE = select(*_COLUMNS).where(Document.case_id == bindparam("case")).order_by(Document.id)
+_OF_SUBMISSION = select(*_COLUMNS).where(Document.submission_id == bindparam("submission")).order_by(Document.id)
 _CONTENT = select(Document.inline, Document.blob).where(Document.id == bindparam("document"))
 
 
@@ -186,8 +187,8 @@ def of_case(session: Session, case_id: UUID, keys: Any) -> list[Stored]:
 
 def of_submission(session: Session, submission_id: UUID, keys: Any) -> list[Stored]:
     """The documents that came with a submission."""
-    rows = session.execute(select(*_COLUMNS).where(Document.submission_id == submission_id).order_by(Document.id)).all()
-    return [_stored(row, keys(session, row.data_key_id)) for row in rows]
+    found = session.connection().execute(_OF_SUBMISSION, {"submission": submission_id}).all()
+    return [_stored(row, keys(session, row.data_key_id)) for row in found]
 
 
 def open_content(session: Session, document_id: UUID, key: DataKey, blobs: BlobStore) -> BinaryIO:

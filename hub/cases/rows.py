@@ -9,15 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Insert, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from hub.cases.model import Case
 from hub.kit.database import Base
 
+_CASE = "cases.read"
 Row = Mapping[str, Any]
 Rows = Row | Sequence[Row]
+
+
+def case_of(session: Session, case_id: UUID) -> Case | None:
+    """The case, read once in a transaction: sessions hold objects weakly, so each job in it would read it anew."""
+    case: Case | None = session.info.get(_CASE, {}).get(case_id) or session.get(Case, case_id)
+    if case is not None:
+        session.info.setdefault(_CASE, {})[case_id] = case
+    return case
 
 
 def add(session: Session, model: type[Base], rows: Rows) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select, update
@@ -18,21 +19,32 @@ THRESHOLD = 5
 LONGEST_S = 120.0
 
 
+FAILURES = frozenset({"transient", "unknown"})
 _MINE = (InstanceHealth.tenant_id == bindparam("tenant"), InstanceHealth.name == bindparam("target"))
-_OPEN_UNTIL = select(InstanceHealth.open_until).where(*_MINE, InstanceHealth.open_until.is_not(None))
+_HEALTH = select(InstanceHealth.failures, InstanceHealth.open_until).where(*_MINE)
 _FAILURES = select(InstanceHealth.failures).where(*_MINE)
 
 
-def closed_until(session: Session, tenant: str, target: Target) -> datetime | None:
-    """When calls may go again, if they may not go now."""
-    until = session.connection().execute(_OPEN_UNTIL, {"tenant": tenant, "target": target.name}).scalar()
-    return until if until and until > now() else None
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a target stands: failures in a row, and when calls may go again if they may not go now."""
+
+    failures: int = 0
+    open_until: datetime | None = None
+
+
+def look(session: Session, tenant: str, target: Target) -> Health:
+    """The target's present health."""
+    row = session.connection().execute(_HEALTH, {"tenant": tenant, "target": target.name}).first()
+    if row is None:
+        return Health()
+    return Health(row.failures or 0, row.open_until if row.open_until and row.open_until > now() else None)
 
 
 def note(session: Session, tenant: str, target: Target, outcome: Outcome) -> None:
-    """A failure counts, a success clears; a healthy target costs one indexed read and no write."""
+    """A failure counts, a success clears; only what was ailing or fails is written."""
     failures = session.connection().execute(_FAILURES, {"tenant": tenant, "target": target.name}).scalar()
-    if outcome.kind not in {"transient", "unknown"}:
+    if outcome.kind not in FAILURES:
         if failures:
             session.execute(
                 update(InstanceHealth)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Insert, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -41,25 +41,38 @@ _CLOSE = (
 )
 
 
+def _open(make: type[postgresql.Insert] | type[sqlite.Insert]) -> Insert:
+    names = ("id", "tenant_id", "case_id", "operation", "created_at", "instance", "instance_version", "connector")
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    statement = make(Delivery).values(values | {"tries": 0, "state": "running"})
+    pinned = {name: statement.excluded[name] for name in ("instance", "instance_version", "connector", "state")}
+    again = statement.on_conflict_do_update(index_elements=["id"], set_=pinned)
+    return again.returning(Delivery.tries, Delivery.created_at)
+
+
+_OPEN = {"postgresql": _open(postgresql.Insert), "sqlite": _open(sqlite.Insert)}
+
+
 def open_delivery(
     session: Session, *, tenant: str, delivery_id: UUID, case_id: UUID, target: Target, operation: str
-) -> int:
-    """Make sure the delivery has its row, pinned to the target's present version; how often it was tried so far."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    pinned = {
+) -> tuple[int, bool]:
+    """Make sure the delivery has its row, pinned to the target's present version.
+
+    Gives how often it was tried so far, and whether it is new: then it has no steps yet.
+    """
+    at = now()
+    values = {
+        "id": delivery_id,
+        "tenant_id": tenant,
+        "case_id": case_id,
+        "operation": operation,
+        "created_at": at,
         "instance": target.name,
         "instance_version": target.version,
         "connector": target.connector,
-        "state": "running",
     }
-    return session.execute(
-        make(Delivery)
-        .values(
-            id=delivery_id, tenant_id=tenant, case_id=case_id, operation=operation, tries=0, created_at=now(), **pinned
-        )
-        .on_conflict_do_update(index_elements=["id"], set_=pinned)
-        .returning(Delivery.tries)
-    ).scalar_one()
+    row = session.connection().execute(_OPEN[session.get_bind().dialect.name], values).one()
+    return row.tries, row.created_at == at
 
 
 def steps(session: Session, delivery_id: UUID, key: DataKey) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -37,8 +37,9 @@ def build(
     key = vault.key(session, case.data_key_id)
     body = content.open_json(key, effect.body) if effect.body else {}
     data = content.get_data(session, case.id, key)
-    found = documents.of_case(session, case.id, vault.key)
     wanted = {UUID(text) for text in effect.spec.get("documents", ())}
+    none = "documents" in effect.spec and not wanted
+    found = [] if none else documents.of_case(session, case.id, vault.key)
     travels = [
         item
         for item in found

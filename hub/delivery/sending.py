@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 import connectors
 from connectors import Outcome, PlannedStep
-from hub.cases.model import Case, Effect
+from hub.cases import rows
+from hub.cases.model import Effect
 from hub.catalogue import service as catalogue
 from hub.catalogue.service import NotConfiguredError
 from hub.delivery import breaker, ledger, message, verdict
@@ -54,7 +55,7 @@ def begin(db: Database, session: Session, job: Job, lease: Lease) -> Begun | Non
     if effect is None or effect.state != "open":
         lease.finish(session)
         return None
-    case = session.get(Case, effect.case_id)
+    case = rows.case_of(session, effect.case_id)
     assert case is not None
     try:
         target = message.find_target(session, case, effect)
@@ -64,15 +65,16 @@ def begin(db: Database, session: Session, job: Job, lease: Lease) -> Begun | Non
         verdict.not_configured(session, effect, case, str(error).strip("'\""))
         lease.finish(session)
         return None
-    if (until := breaker.closed_until(session, case.tenant_id, target)) is not None:
-        lease.again(session, due=until)
+    health = breaker.look(session, case.tenant_id, target)
+    if health.open_until is not None:
+        lease.again(session, due=health.open_until)
         return None
     operation = effect.spec["operation"]
-    tries = ledger.open_delivery(
+    tries, new = ledger.open_delivery(
         session, tenant=case.tenant_id, delivery_id=effect.id, case_id=case.id, target=target, operation=operation
     )
     key = verdict.case_key(session, case)
-    begun = ledger.steps(session, effect.id, key)
+    begun = {} if new else ledger.steps(session, effect.id, key)
     saved: dict[str, Any] = {}
     position, step, state = len(plan) - 1, plan[-1], "done"  # all steps done, only the end was not recorded
     for place, candidate in enumerate(plan):
@@ -92,6 +94,7 @@ def begin(db: Database, session: Session, job: Job, lease: Lease) -> Begun | Non
         saved=saved,
         tries=tries,
         last=step.last,
+        ailing=health.failures > 0,
     )
     must_ask = state in {"started", "unknown"} and _asks_first(instance.manifest, operation, step)
     if state in {"started", "unknown"} and step.repeat == "never" and not must_ask:
@@ -141,7 +144,8 @@ def _end(
         milliseconds=took,
         outcome=outcome,
     )
-    breaker.note(session, sent.case.tenant_id, sent.target, outcome)
+    if sent.ailing or outcome.kind in breaker.FAILURES:  # a healthy target stays so without a look
+        breaker.note(session, sent.case.tenant_id, sent.target, outcome)
     match outcome.kind:
         case "delivered" | "handed-over":
             last = verdict.step_done(session, sent, step, outcome, found=asked)

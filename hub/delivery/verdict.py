@@ -32,6 +32,16 @@ _EFFECT_DONE = (
 )
 
 
+_NUMBERS = (
+    select(Case.foreign_numbers, Case.aktenzeichen).where(Case.id == bindparam("case")).with_for_update(key_share=True)
+)
+_KEEP_NUMBERS = (
+    update(Case.__table__)  # type: ignore[arg-type]
+    .where(Case.id == bindparam("case"))
+    .values(foreign_numbers=bindparam("new_foreign_numbers"), aktenzeichen=bindparam("new_aktenzeichen"))
+)
+
+
 @dataclass(slots=True)
 class Sent:
     """A delivery under way."""
@@ -45,6 +55,7 @@ class Sent:
     saved: dict[str, Any]
     tries: int
     last: bool
+    ailing: bool
 
 
 def case_key(session: Session, case: Case) -> DataKey:
@@ -124,9 +135,7 @@ def _keep_numbers(session: Session, sent: Sent, key: DataKey) -> None:
         session, tenant=case.tenant_id, case_id=case.id, key=key, name=sent.effect.element, value=sent.saved
     )
     # Deliveries of one case may end at the same moment: its numbers are read again under the case's lock.
-    present = session.execute(
-        select(Case.foreign_numbers, Case.aktenzeichen).where(Case.id == case.id).with_for_update(key_share=True)
-    ).one()
+    present = session.connection().execute(_NUMBERS, {"case": case.id}).one()
     profile = library.load(session, case.process_version_id).profile if case.process_version_id else None
     numbers = {k: v for k, v in sent.saved.items() if isinstance(v, str | list) and v}
     leads = {"dms": "dms"}.get(sent.effect.spec.get("connector", ""), "specialist-app")
@@ -134,7 +143,8 @@ def _keep_numbers(session: Session, sent: Sent, key: DataKey) -> None:
     own = next((sent.saved[name] for name in NUMBER_NAMES if isinstance(sent.saved.get(name), str)), None)
     if own and profile and present.aktenzeichen is None and profile.filing.number == leads:
         values["aktenzeichen"] = str(own)
-    session.execute(update(Case).where(Case.id == case.id).values(**values))
+    values = {"aktenzeichen": present.aktenzeichen} | values
+    session.connection().execute(_KEEP_NUMBERS, {"case": case.id} | {f"new_{name}": values[name] for name in values})
 
 
 def try_later(session: Session, sent: Sent, step: PlannedStep, outcome: Outcome) -> datetime:

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from hub import audit, jobs
-from hub.cases import content, deadlines, documents, events, signals, troubles, vault
+from hub.cases import content, deadlines, documents, events, rows, signals, troubles, vault
 from hub.cases.kinds import ADVANCE, OPEN_CASE
 from hub.cases.model import Case, Document, Effect, Submission, SubmissionCase
 from hub.cases.numbers import case_number
@@ -34,6 +34,17 @@ _FOLLOW_UP = {
 }
 _PAUSE = timedelta(seconds=2)  # a follow-up may overtake the first step of its case
 _PATIENCE = timedelta(minutes=1)
+_ORIGINAL = select(Document.id).where(Document.submission_id == bindparam("submission"), Document.role == "original")
+_BELONGS = (
+    update(Document.__table__)  # type: ignore[arg-type]
+    .where(Document.submission_id == bindparam("submission"))
+    .values(case_id=bindparam("to"))
+)
+_ACCEPTED = (
+    update(Submission.__table__)  # type: ignore[arg-type]
+    .where(Submission.id == bindparam("submission"))
+    .values(state="accepted")
+)
 _DUPLICATE_WINDOW = timedelta(days=400)
 
 
@@ -49,9 +60,7 @@ def open_case(session: Session, job: Job) -> None:
 
 
 def _original(session: Session, submission: Submission, key: DataKey) -> bytes:
-    original = session.execute(
-        select(Document.id).where(Document.submission_id == submission.id, Document.role == "original")
-    ).scalar_one()
+    original = session.connection().execute(_ORIGINAL, {"submission": submission.id}).scalar_one()
     with documents.open_content(session, original, key, vault.blobs()) as stream:
         return stream.read()
 
@@ -94,7 +103,7 @@ def _new_case(session: Session, submission: Submission) -> None:
         "subject_hash": vault.keyed_hash(f"subject {process.id}", _identity(process, application, applicant)),
     }
     case["duplicate_of"] = _duplicate(session, case) if profile.intake.standard else None
-    session.execute(insert(Case).values(**case))
+    rows.add(session, Case, case)
     jobs.hold(session, case_id)  # a new row is locked by its transaction: the first step may follow in it
     _link(session, submission, case_id)
     content.put_data(
@@ -141,7 +150,7 @@ def _new_case(session: Session, submission: Submission) -> None:
     if clearing:
         _klaerfall(session, submission, case)
     else:
-        session.execute(update(Submission).where(Submission.id == submission.id).values(state="accepted"))
+        session.connection().execute(_ACCEPTED, {"submission": submission.id})
         jobs.enqueue(session, ADVANCE, str(case_id), case_id, tenant=submission.tenant_id)
 
 
@@ -178,12 +187,14 @@ def _department(session: Session, tenant: str, process: Process, application: Ma
 
 
 def _link(session: Session, submission: Submission, case_id: UUID) -> None:
-    session.execute(
-        insert(SubmissionCase).values(
-            submission_id=submission.id, case_id=case_id, tenant_id=submission.tenant_id, kind=submission.kind
-        )
-    )
-    session.execute(update(Document).where(Document.submission_id == submission.id).values(case_id=case_id))
+    link = {
+        "submission_id": submission.id,
+        "case_id": case_id,
+        "tenant_id": submission.tenant_id,
+        "kind": submission.kind,
+    }
+    rows.add(session, SubmissionCase, link)
+    session.connection().execute(_BELONGS, {"submission": submission.id, "to": case_id})
 
 
 def _klaerfall(session: Session, submission: Submission, case: Mapping[str, Any]) -> None:
@@ -271,11 +282,11 @@ def _waits_for(session: Session, case: Case, message: str) -> bool | None:
     """Whether the case waits for a message now; None while its process has not taken its first step."""
     if case.state in {"closed", "clearing"}:
         return False
-    rows = session.execute(select(Effect.kind, Effect.state, Effect.spec).where(Effect.case_id == case.id)).all()
-    if not rows:
+    waits = session.execute(select(Effect.kind, Effect.state, Effect.spec).where(Effect.case_id == case.id)).all()
+    if not waits:
         return None
     return any(
-        row.kind == "message-wait" and row.state == "open" and row.spec.get("message") == message for row in rows
+        row.kind == "message-wait" and row.state == "open" and row.spec.get("message") == message for row in waits
     )
 
 

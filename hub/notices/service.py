@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from hub import audit, jobs
@@ -25,6 +25,25 @@ from hub.library.process import Process
 from hub.library.profile import NoticeTemplate
 
 AUTHORITY = "Stadtverwaltung Worms"
+_BEFORE_ALL = UUID(int=0)
+_TOLD = (
+    select(CaseEvent.id)
+    .where(CaseEvent.case_id == bindparam("case"), CaseEvent.kind == "reply.requested")
+    .order_by(CaseEvent.id.desc())
+    .limit(1)
+)
+_NEWS = (
+    select(CaseEvent.at, CaseEvent.kind, CaseEvent.summary, CaseEvent.body)
+    .where(CaseEvent.case_id == bindparam("case"), CaseEvent.public, CaseEvent.id > bindparam("told"))
+    .order_by(CaseEvent.id)
+)
+_FIRST = (
+    select(Submission.id, Submission.sender_reference)
+    .join(SubmissionCase, SubmissionCase.submission_id == Submission.id)
+    .where(SubmissionCase.case_id == bindparam("case"))
+    .order_by(Submission.id)
+    .limit(1)
+)
 _APPEAL = {
     "general": "Gegen diesen Bescheid kann innerhalb eines Monats nach seiner Bekanntgabe Widerspruch bei der "
     "Stadtverwaltung Worms erhoben werden (§ 70 VwGO).",
@@ -156,27 +175,15 @@ def _keep(
 
 def push(session: Session, job: Job) -> None:
     """Tell the portal what is new about a case: one message for everything that happened since the last one."""
-    case = session.get(Case, UUID(job.key))
+    case = rows.case_of(session, UUID(job.key))
     if case is None or case.reply_to is None:
         return
     key = vault.key(session, case.data_key_id)
-    told = session.scalar(
-        select(CaseEvent.id)
-        .where(CaseEvent.case_id == case.id, CaseEvent.kind == "reply.requested")
-        .order_by(CaseEvent.id.desc())
-        .limit(1)
-    )
-    news = select(CaseEvent).where(CaseEvent.case_id == case.id, CaseEvent.public).order_by(CaseEvent.id)
-    fresh = session.scalars(news.where(CaseEvent.id > told) if told else news).all()
+    told = session.connection().execute(_TOLD, {"case": case.id}).scalar()
+    fresh = session.connection().execute(_NEWS, {"case": case.id, "told": told or _BEFORE_ALL}).all()
     if not fresh:
         return
-    submission = session.execute(
-        select(Submission.id, Submission.sender_reference)
-        .join(SubmissionCase, SubmissionCase.submission_id == Submission.id)
-        .where(SubmissionCase.case_id == case.id)
-        .order_by(Submission.id)
-        .limit(1)
-    ).one()
+    submission = session.connection().execute(_FIRST, {"case": case.id}).one()
     happened = [
         {"at": row.at.isoformat(), "kind": row.kind, "summary": row.summary}
         | ({"text": content.open_json(key, row.body).get("text")} if row.body and not case.protected_person else {})

@@ -177,7 +177,7 @@ def _keep(turn: Turn, state: bytes, revision: int, done: bool) -> None:
 
 def case_of(session: Session, case_id: UUID) -> Case:
     """The case. Raises LookupError."""
-    case = session.get(Case, case_id)
+    case = rows.case_of(session, case_id)
     if case is None:
         raise LookupError(f"case {case_id}")
     return case

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from hub.cases import vault
+from hub.cases import rows, vault
 from hub.cases.model import Akte, AkteKey, Case
 from hub.cases.numbers import next_aktenzeichen
 from hub.kit.clock import now, today_berlin
@@ -27,6 +26,16 @@ from hub.records.efile import Known
 
 _QUALIFIERS = frozenset({"year"})
 _PERSONS = frozenset({"subject", "applicant"})
+_ASKED = (
+    AkteKey.tenant_id == bindparam("tenant"),
+    AkteKey.plan == bindparam("plan"),
+    AkteKey.hash.in_(bindparam("hashes", expanding=True)),
+)
+_OWNER = select(AkteKey.akte_id).where(*_ASKED).limit(1)
+_KNOWN = (
+    select(Akte.id, Akte.aktenzeichen, Akte.far_id).join(AkteKey, AkteKey.akte_id == Akte.id).where(*_ASKED).limit(1)
+)
+_TAKEN = select(Akte.id).where(Akte.tenant_id == bindparam("tenant"), Akte.aktenzeichen == bindparam("number"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +81,7 @@ def hashes(case: Case, filing: Filing, values: Mapping[str, Any], tables: Mappin
 
 def is_known(session: Session, case: Case, filing: Filing, keys: list[str]) -> bool:
     """Whether the hub itself has filed in this Akte before."""
-    return (
-        session.scalar(
-            select(AkteKey.akte_id)
-            .where(AkteKey.tenant_id == case.tenant_id, AkteKey.plan == filing.plan, AkteKey.hash.in_(keys))
-            .limit(1)
-        )
-        is not None
-    )
+    return _owner(session, case.tenant_id, filing.plan, keys) is not None
 
 
 def find_or_create(
@@ -91,12 +93,8 @@ def find_or_create(
     Raises NoAkteError.
     """
     tenant = case.tenant_id
-    known = session.execute(
-        select(Akte.id, Akte.aktenzeichen, Akte.far_id)
-        .join(AkteKey, AkteKey.akte_id == Akte.id)
-        .where(AkteKey.tenant_id == tenant, AkteKey.plan == filing.plan, AkteKey.hash.in_(keys))
-        .limit(1)
-    ).first()
+    asked = {"tenant": tenant, "plan": filing.plan, "hashes": keys}
+    known = session.connection().execute(_KNOWN, asked).first()
     if known is not None:
         _remember(session, tenant, filing.plan, keys, known.id)
         return Found(known.id, known.aktenzeichen, new=False, far_id=known.far_id)
@@ -107,19 +105,19 @@ def find_or_create(
     akte_id = new_id()
     number = case.aktenzeichen if filing.number == "specialist-app" else None
     number = number or next_aktenzeichen(session, tenant, filing.plan, today_berlin().year)
-    if session.scalar(select(Akte.id).where(Akte.tenant_id == tenant, Akte.aktenzeichen == number)) is not None:
+    if session.connection().execute(_TAKEN, {"tenant": tenant, "number": number}).first() is not None:
         number = next_aktenzeichen(session, tenant, filing.plan, today_berlin().year)
-    session.execute(
-        insert(Akte).values(
-            id=akte_id, tenant_id=tenant, plan=filing.plan, aktenzeichen=number, led_by=filing.number, created_at=now()
-        )
-    )
+    row = {
+        "id": akte_id,
+        "tenant_id": tenant,
+        "plan": filing.plan,
+        "aktenzeichen": number,
+        "led_by": filing.number,
+        "created_at": now(),
+    }
+    rows.add(session, Akte, row)
     _remember(session, tenant, filing.plan, keys, akte_id)
-    owner = session.scalar(
-        select(AkteKey.akte_id)
-        .where(AkteKey.tenant_id == tenant, AkteKey.plan == filing.plan, AkteKey.hash.in_(keys))
-        .limit(1)
-    )
+    owner = _owner(session, tenant, filing.plan, keys)
     if owner is not None and owner != akte_id:
         other = session.execute(select(Akte.id, Akte.aktenzeichen).where(Akte.id == owner)).one()
         return Found(other.id, other.aktenzeichen, new=False)
@@ -128,20 +126,16 @@ def find_or_create(
 
 def _take_over(session: Session, tenant: str, filing: Filing, keys: list[str], known: Known) -> Found:
     """Note an Akte that the e-file had before the hub filed in it."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(
-        make(Akte)
-        .values(
-            id=new_id(),
-            tenant_id=tenant,
-            plan=filing.plan,
-            aktenzeichen=known.aktenzeichen,
-            led_by="dms",
-            far_id=known.far_id or None,
-            created_at=now(),
-        )
-        .on_conflict_do_nothing(index_elements=["tenant_id", "aktenzeichen"])
-    )
+    row = {
+        "id": new_id(),
+        "tenant_id": tenant,
+        "plan": filing.plan,
+        "aktenzeichen": known.aktenzeichen,
+        "led_by": "dms",
+        "far_id": known.far_id or None,
+        "created_at": now(),
+    }
+    rows.add_new(session, Akte, row, key=("tenant_id", "aktenzeichen"))
     akte_id = session.execute(
         select(Akte.id).where(Akte.tenant_id == tenant, Akte.aktenzeichen == known.aktenzeichen)
     ).scalar_one()
@@ -150,13 +144,16 @@ def _take_over(session: Session, tenant: str, filing: Filing, keys: list[str], k
 
 
 def _remember(session: Session, tenant: str, plan: str, keys: list[str], akte_id: UUID) -> None:
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    for value in keys:
-        session.execute(
-            make(AkteKey)
-            .values(tenant_id=tenant, plan=plan, hash=value, akte_id=akte_id)
-            .on_conflict_do_nothing(index_elements=["tenant_id", "plan", "hash"])
-        )
+    new = [{"tenant_id": tenant, "plan": plan, "hash": value, "akte_id": akte_id} for value in keys]
+    if new:
+        rows.add_new(session, AkteKey, new, key=("tenant_id", "plan", "hash"))
+
+
+def _owner(session: Session, tenant: str, plan: str, keys: list[str]) -> UUID | None:
+    """The Akte that one of the hashes belongs to."""
+    asked = {"tenant": tenant, "plan": plan, "hashes": keys}
+    owner: UUID | None = session.connection().execute(_OWNER, asked).scalar()
+    return owner
 
 
 def note_on_case(session: Session, case: Case, found: Found, led_by: str) -> None:

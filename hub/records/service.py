@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 from lxml import etree
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from connectors import Instance
@@ -44,6 +44,17 @@ AUTHORITY = "Stadtverwaltung Worms"
 _SPOOL = 8 * 2**20
 ASK_AGAIN = timedelta(seconds=15)
 log = structlog.get_logger(__name__)
+_COURSE = (
+    select(CaseEvent.at, CaseEvent.summary)
+    .where(CaseEvent.case_id == bindparam("case"), CaseEvent.kind.not_in(["process.started", "process.step"]))
+    .order_by(CaseEvent.id)
+    .limit(200)
+)
+_ORDERED = (
+    update(Effect.__table__)  # type: ignore[arg-type]
+    .where(Effect.id == bindparam("effect"))
+    .values(spec=bindparam("new_spec"), body=bindparam("new_body"))
+)
 
 
 @dataclass(slots=True)
@@ -149,12 +160,7 @@ def _paper(
     session: Session, process: Process, case: Case, found: list[Stored], view: list[Section], original: Stored | None
 ) -> dict[str, Any]:
     received = berlin_date(case.received_at)
-    course = session.execute(
-        select(CaseEvent.at, CaseEvent.summary)
-        .where(CaseEvent.case_id == case.id, CaseEvent.kind.not_in(["process.started", "process.step"]))
-        .order_by(CaseEvent.id)
-        .limit(200)
-    ).all()
+    course = session.connection().execute(_COURSE, {"case": case.id}).all()
     return {
         "title": process.profile.title,
         "authority": AUTHORITY,
@@ -223,9 +229,8 @@ def _hand_over(session: Session, filed: Filed, in_efile: Known | None) -> None:
         },
         "variables": filed.variables,
     }
-    session.execute(
-        update(Effect).where(Effect.id == filed.effect.id).values(spec=spec, body=content.seal_json(filed.key, body))
-    )
+    changed = {"effect": filed.effect.id, "new_spec": spec, "new_body": content.seal_json(filed.key, body)}
+    session.connection().execute(_ORDERED, changed)
     events.record(
         session,
         tenant=case.tenant_id,
