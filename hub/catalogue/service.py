@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 import connectors
 from connectors import Instance, Registry
 from hub.catalogue.model import Binding, Competence, ConnectorInstance, Department
+from hub.kit import upsert
 from hub.kit.clock import now
 from hub.kit.paths import connector_library
 from hub.kit.settings import settings
@@ -293,28 +293,18 @@ def load_city(session: Session, tenant: str, city: Mapping[str, Any]) -> None:
     Shape: `departments: [{id, title, number?}]`, `competence: [{service, kind, value, department}]`,
     `instances: [{name, connector, title, owner, settings, limits?}]`, `bindings: [{process, role, instance}]`.
     """
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     for item in city.get("departments", ()):
-        values = {"title": item["title"], "number": item.get("number")}
-        session.execute(
-            insert(Department)
-            .values(tenant_id=tenant, id=item["id"], **values)
-            .on_conflict_do_update(index_elements=["tenant_id", "id"], set_=values)
-        )
+        department = {"tenant_id": tenant, "id": item["id"], "title": item["title"], "number": item.get("number")}
+        upsert.put(session, Department, department, key=("tenant_id", "id"))
     for item in city.get("competence", ()):
-        session.execute(
-            insert(Competence)
-            .values(
-                tenant_id=tenant,
-                service=item["service"],
-                kind=item["kind"],
-                value=str(item["value"]).casefold(),
-                department=item["department"],
-            )
-            .on_conflict_do_update(
-                index_elements=["tenant_id", "service", "kind", "value"], set_={"department": item["department"]}
-            )
-        )
+        competence = {
+            "tenant_id": tenant,
+            "service": item["service"],
+            "kind": item["kind"],
+            "value": str(item["value"]).casefold(),
+            "department": item["department"],
+        }
+        upsert.put(session, Competence, competence, key=("tenant_id", "service", "kind", "value"))
     for item in city.get("instances", ()):
         configure(
             session,
@@ -327,8 +317,5 @@ def load_city(session: Session, tenant: str, city: Mapping[str, Any]) -> None:
             limits=item.get("limits"),
         )
     for item in city.get("bindings", ()):
-        session.execute(
-            insert(Binding)
-            .values(tenant_id=tenant, process=item["process"], role=item["role"], instance=item["instance"])
-            .on_conflict_do_update(index_elements=["tenant_id", "process", "role"], set_={"instance": item["instance"]})
-        )
+        binding = {"tenant_id": tenant, "process": item["process"], "role": item["role"], "instance": item["instance"]}
+        upsert.put(session, Binding, binding, key=("tenant_id", "process", "role"))

@@ -16,11 +16,11 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from hub.identity.access import Actor
 from hub.identity.model import ApiClient, LoginSession, UserAccount
+from hub.kit import upsert
 from hub.kit.clock import now
 from hub.kit.problems import Problem
 
@@ -45,8 +45,9 @@ def save_client(
     reply_to: str | None = None,
 ) -> None:
     """Register a portal or replace its entry. The secret is random and long, so a plain digest protects it."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    values = {
+    row = {
+        "tenant_id": tenant,
+        "client_id": client_id,
         "title": title,
         "secret_hash": _digest(secret),
         "services": list(services),
@@ -54,11 +55,7 @@ def save_client(
         "active": True,
         "created_at": now(),
     }
-    session.execute(
-        insert(ApiClient)
-        .values(tenant_id=tenant, client_id=client_id, **values)
-        .on_conflict_do_update(index_elements=["tenant_id", "client_id"], set_=values)
-    )
+    upsert.put(session, ApiClient, row, key=("tenant_id", "client_id"))
 
 
 def client(session: Session, tenant: str, client_id: str) -> ApiClient | None:
@@ -140,8 +137,9 @@ def save_user(
     clearances: Iterable[str] = (),
 ) -> None:
     """Create a person's account or replace it."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    values = {
+    row = {
+        "tenant_id": tenant,
+        "login": login,
         "display_name": display_name,
         "password_hash": _hasher.hash(password),
         "roles": sorted(roles),
@@ -150,11 +148,7 @@ def save_user(
         "active": True,
         "created_at": now(),
     }
-    session.execute(
-        insert(UserAccount)
-        .values(tenant_id=tenant, login=login, **values)
-        .on_conflict_do_update(index_elements=["tenant_id", "login"], set_=values)
-    )
+    upsert.put(session, UserAccount, row, key=("tenant_id", "login"))
 
 
 def actor_of(account: UserAccount) -> Actor:

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from hub import audit, jobs
@@ -25,6 +24,7 @@ from hub.cases.model import Case, Submission
 from hub.intake import attachments, refusals
 from hub.intake.checks import check, check_kind
 from hub.intake.incoming import Incoming, Receipt
+from hub.kit import upsert
 from hub.kit.blobs import StoredBlob
 from hub.kit.clock import now
 from hub.kit.database import Database, new_id
@@ -38,33 +38,11 @@ _REMEMBERED_S = 5.0
 _released: dict[tuple[str, str, str], tuple[float, Process]] = {}
 _lock = threading.Lock()
 
-_COLUMNS = (
-    "id",
-    "tenant_id",
-    "client_id",
-    "channel",
-    "kind",
-    "service",
-    "idempotency_key",
-    "request_digest",
-    "state",
-    "refers_to",
-    "received_at",
-    "received_source",
-    "fetched_at",
-    "media_type",
-    "data_key_id",
-    "problems",
-    "reply_to",
-    "sender_reference",
-)
-_BOUND: dict[str, Any] = {name: bindparam(name) for name in _COLUMNS}
 _INSERT = {
-    name: make(Submission)
-    .values(_BOUND)
-    .on_conflict_do_nothing(index_elements=["tenant_id", "client_id", "idempotency_key"])
-    .returning(Submission.id)
-    for name, make in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
+    dialect: upsert.unless_there(Submission, ("tenant_id", "client_id", "idempotency_key"), dialect).returning(
+        Submission.id
+    )
+    for dialect in upsert.DIALECTS
 }
 _INSERT_KEY = insert(DataKeyRow).values(
     {name: bindparam(name) for name in ("id", "tenant_id", "wrapped", "created_at")}

@@ -18,7 +18,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
-from hub.kit import keys, log, problems
+from hub.kit import keys, log, problems, upsert
 from hub.kit.blobs import BlobMissingError, FolderBlobs
 from hub.kit.clock import berlin_date
 from hub.kit.database import Base, Database, new_id
@@ -174,6 +174,29 @@ class TestDatabase:
         for write in (adds, inserts):
             with pytest.raises(RuntimeError, match=r"Database\.write"), db.read() as session:
                 write(session)
+
+    def test_a_row_is_inserted_left_alone_or_changed_on_both_databases(self, db: Database) -> None:
+        first, second = new_id(), new_id()
+        row = {"id": first, "tenant_id": "worms", "wrapped": b"1", "created_at": datetime(2026, 7, 1, tzinfo=UTC)}
+
+        def stored() -> dict[object, tuple[str, bytes | None]]:
+            with db.read() as session:
+                return {found.id: (found.tenant_id, found.wrapped) for found in session.scalars(select(DataKeyRow))}
+
+        with db.write() as session:
+            upsert.add_new(session, DataKeyRow, row, key=("id",))
+            upsert.add_new(session, DataKeyRow, [row | {"wrapped": b"2"}, row | {"id": second}], key=("id",))
+        assert stored() == {first: ("worms", b"1"), second: ("worms", b"1")}, "what was there stays as it is"
+        with db.write() as session:
+            upsert.put(session, DataKeyRow, row | {"tenant_id": "mainz", "wrapped": b"3"}, key=("id",))
+        assert stored()[first] == ("mainz", b"3"), "without a choice every column changes"
+        with db.write() as session:
+            upsert.put(session, DataKeyRow, row | {"wrapped": b"4"}, key=("id",), change=("wrapped",))
+        assert stored()[first] == ("mainz", b"4")
+        with db.write() as session:
+            statement = upsert.unless_there(DataKeyRow, ("id",), db.dialect).returning(DataKeyRow.id)
+            assert session.connection().execute(statement, row).scalar() is None
+            assert session.connection().execute(statement, row | {"id": new_id()}).scalar() is not None
 
     def test_a_child_process_uses_connections_of_its_own(self, db: Database) -> None:
         with db.read() as session:
