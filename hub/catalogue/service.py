@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,6 +17,7 @@ from connectors import Instance, Registry
 from hub.catalogue.model import Binding, Competence, ConnectorInstance, Department
 from hub.kit import upsert
 from hub.kit.clock import now
+from hub.kit.memory import Memory
 from hub.kit.paths import connector_library
 from hub.kit.settings import settings
 
@@ -68,19 +68,8 @@ def _target(row: ConnectorInstance) -> Target:
 
 
 _REMEMBERED_S = 5.0
-_remembered: dict[tuple[object, ...], tuple[float, object]] = {}
-
-
-def _recall(slot: tuple[object, ...]) -> object | None:
-    """Configuration read within the last seconds; a change made elsewhere is seen after that."""
-    entry = _remembered.get(slot)
-    return entry[1] if entry and entry[0] > time.monotonic() else None
-
-
-def _remember(slot: tuple[object, ...], value: object) -> None:
-    if len(_remembered) > 2000:
-        _remembered.clear()
-    _remembered[slot] = (time.monotonic() + _REMEMBERED_S, value)
+_targets: Memory[tuple[object, ...], Target] = Memory(_REMEMBERED_S)
+_bound: Memory[tuple[object, ...], str] = Memory(_REMEMBERED_S)
 
 
 def _slot(session: Session, *names: str) -> tuple[object, ...]:
@@ -89,13 +78,8 @@ def _slot(session: Session, *names: str) -> tuple[object, ...]:
 
 def target(session: Session, tenant: str, name: str) -> Target:
     """The active version of an instance, at most five seconds old. Raises NotConfiguredError."""
-    slot = _slot(session, "target", tenant, name)
-    known = _recall(slot)
-    if isinstance(known, Target):
-        return known
-    found = _read_target(session, tenant, name)
-    _remember(slot, found)
-    return found
+    slot = _slot(session, tenant, name)
+    return _targets.recall(slot) or _targets.remember(slot, _read_target(session, tenant, name))
 
 
 def _read_target(session: Session, tenant: str, name: str) -> Target:
@@ -121,13 +105,8 @@ def targets(session: Session, tenant: str) -> list[Target]:
 
 def bound_instance(session: Session, tenant: str, process: str, role: str, connector: str) -> str:
     """Like `find_bound`, at most five seconds old."""
-    slot = _slot(session, "bound", tenant, process, role, connector)
-    known = _recall(slot)
-    if isinstance(known, str):
-        return known
-    found = find_bound(session, tenant, process, role, connector)
-    _remember(slot, found)
-    return found
+    slot = _slot(session, tenant, process, role, connector)
+    return _bound.recall(slot) or _bound.remember(slot, find_bound(session, tenant, process, role, connector))
 
 
 def find_bound(session: Session, tenant: str, process: str, role: str, connector: str) -> str:
@@ -241,7 +220,8 @@ def configure(
 
     Settings are checked on save. Raises NotConfiguredError.
     """
-    _remembered.clear()
+    _targets.clear()
+    _bound.clear()
     stage = stage or settings().stage
     limits = dict(limits or {})
     last = session.scalar(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import threading
-import time
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote_plus
 
@@ -16,6 +14,7 @@ from fastapi.responses import JSONResponse
 from hub.identity import service
 from hub.kit.database import Database
 from hub.kit.keys import KeyRing
+from hub.kit.memory import Memory
 from hub.kit.problems import Problem
 from hub.kit.settings import settings
 
@@ -43,8 +42,7 @@ class Bearer:
     def __init__(self, db: Database, ring: KeyRing) -> None:
         self._db = db
         self.key = ring.derived("oauth access token")
-        self._known: dict[tuple[str, str], tuple[float, Client]] = {}
-        self._lock = threading.Lock()
+        self._known: Memory[tuple[str, str], Client] = Memory(_REMEMBERED_S)
 
     def client(self, request: Request) -> Client:
         """The calling client. Raises Problem 401."""
@@ -58,18 +56,13 @@ class Bearer:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         slot = service.token_subject(self.key, token.strip())
-        with self._lock:
-            entry = self._known.get(slot)
-        if entry and entry[0] > time.monotonic():
-            return entry[1]
+        if (known := self._known.recall(slot)) is not None:
+            return known
         with self._db.read() as session:
             row = service.client(session, *slot)
         if row is None:
             raise Problem(401, "oauth.invalid_client", "Zugang gesperrt", "Dieser Zugang besteht nicht mehr.")
-        client = Client(slot[0], slot[1], frozenset(row.services), row.reply_to)
-        with self._lock:
-            self._known[slot] = (time.monotonic() + _REMEMBERED_S, client)
-        return client
+        return self._known.remember(slot, Client(slot[0], slot[1], frozenset(row.services), row.reply_to))
 
 
 def _basic(request: Request) -> tuple[str, str] | None:

@@ -8,8 +8,6 @@ service is refused.
 from __future__ import annotations
 
 import io
-import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -28,15 +26,14 @@ from hub.kit import upsert
 from hub.kit.blobs import StoredBlob
 from hub.kit.clock import now
 from hub.kit.database import Database, new_id
+from hub.kit.memory import Memory
 from hub.kit.model import DataKeyRow
 from hub.kit.problems import Problem
 from hub.library import service as library
 from hub.library.process import Process
 from xoev.report import Fault
 
-_REMEMBERED_S = 5.0
-_released: dict[tuple[str, str, str], tuple[float, Process]] = {}
-_lock = threading.Lock()
+_released: Memory[tuple[str, str, str], Process] = Memory(5)
 
 _INSERT = {
     dialect: upsert.unless_there(Submission, ("tenant_id", "client_id", "idempotency_key"), dialect).returning(
@@ -107,9 +104,8 @@ def _target(db: Database, incoming: Incoming) -> tuple[Process, UUID | None]:
 def _process(db: Database, tenant: str, service: str) -> Process:
     """The released process of a service; remembered for a few seconds, a case always takes the newest anyway."""
     slot = (str(db.url), tenant, service)
-    entry = _released.get(slot)
-    if entry is not None and entry[0] > time.monotonic():
-        return entry[1]
+    if (known := _released.recall(slot)) is not None:
+        return known
     with db.read() as session:
         try:
             found = library.released(session, tenant, service)
@@ -125,9 +121,7 @@ def _process(db: Database, tenant: str, service: str) -> Process:
                 message,
                 faults=[Fault(None, "/service", "service.unknown", message).as_dict()],
             ) from None
-    with _lock:
-        _released[slot] = (time.monotonic() + _REMEMBERED_S, found)
-    return found
+    return _released.remember(slot, found)
 
 
 def _of_case(db: Database, incoming: Incoming) -> tuple[Process, UUID]:

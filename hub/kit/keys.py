@@ -9,9 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import threading
-import time
-from collections import OrderedDict
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from hub.kit.clock import now
 from hub.kit.database import new_id
+from hub.kit.memory import Memory
 from hub.kit.model import DataKeyRow
 from hub.kit.sealing import DataKey, SealBrokenError
 from hub.kit.settings import Settings, Stage
@@ -53,8 +51,7 @@ class KeyRing:
         self._raw = _read_key_file(settings.key_file, strict=settings.stage is Stage.PRODUCTION)
         self._ciphers = {number: AESGCM(raw) for number, raw in self._raw.items()}
         self._current = next(reversed(self._raw))
-        self._memory: OrderedDict[bytes | UUID, tuple[float, DataKey]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._memory: Memory[bytes | UUID, DataKey] = Memory(_REMEMBERED_S, most=1024)
 
     def new_data_key(self) -> tuple[DataKey, bytes]:
         """A fresh data key and its wrapped form for storing."""
@@ -80,24 +77,15 @@ class KeyRing:
 
     def recall(self, name: bytes | UUID) -> DataKey | None:
         """A key remembered under ``name`` within the last minute."""
-        with self._lock:
-            entry = self._memory.get(name)
-            if entry is None or entry[0] < time.monotonic():
-                return None
-            self._memory.move_to_end(name)
-            return entry[1]
+        return self._memory.recall(name)
 
     def remember(self, name: bytes | UUID, key: DataKey) -> None:
         """Keep ``key`` for a minute: long enough for one case's chain of jobs, short for a destroyed key."""
-        with self._lock:
-            self._memory[name] = (time.monotonic() + _REMEMBERED_S, key)
-            while len(self._memory) > 1024:
-                self._memory.popitem(last=False)
+        self._memory.remember(name, key)
 
     def forget(self, name: bytes | UUID) -> None:
         """Drop a remembered key at once."""
-        with self._lock:
-            self._memory.pop(name, None)
+        self._memory.forget(name)
 
     def _wrap(self, raw: bytes) -> bytes:
         nonce = os.urandom(12)
