@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, false, select
 from sqlalchemy.orm import Session
 
-from hub import audit
-from hub.cases import vault
+from hub.cases import acting, vault
 from hub.cases.model import Case, Effect
 from hub.identity.access import CASEWORKER, PROTECTED, Action, Actor, CaseFacts, may, readable_classes
 from hub.kit.problems import Problem
@@ -80,11 +79,4 @@ def title_of(session: Session, case: Case) -> str:
 
 def note_read(session: Session, actor: Actor, case: Case, action: str = "case.read", **detail: Any) -> None:
     """Keep in the audit trail who read what."""
-    audit.record(
-        session,
-        actor=actor.id,
-        action=action,
-        subject=str(case.id),
-        tenant=actor.tenant,
-        detail={"number": case.number} | detail,
-    )
+    acting.prove(session, actor, case, action, number=case.number, **detail)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from hub import audit, jobs
-from hub.cases import deadlines, events, opening, signals, troubles, vault
+from hub.cases import acting, deadlines, opening, troubles
 from hub.cases.kinds import ADVANCE, FILE, INBOUND, SEND
 from hub.cases.model import Case, Effect, Submission, Trouble
 from hub.clearing import ledger
@@ -23,7 +23,7 @@ def act(session: Session, actor: Actor, trouble_id: UUID, choice: str, text: str
     """Do what was chosen; returns a German sentence for the actor. Raises Problem 404, 409, 422."""
     trouble, case = find(session, actor, trouble_id)
     if case is not None:
-        session.execute(select(Case.id).where(Case.id == case.id).with_for_update(key_share=True))
+        acting.lock(session, case)
     if trouble.state != "open":
         raise Problem(409, "trouble.solved", "Schon erledigt", "Diesen Punkt hat inzwischen jemand erledigt.")
     if choice not in trouble.choices or choice not in _ACTS:
@@ -68,15 +68,7 @@ def _accept(session: Session, actor: Actor, trouble: Trouble, given: Case | None
         )
     if trouble.submission_id:
         session.execute(update(Submission).where(Submission.id == trouble.submission_id).values(state="accepted"))
-    events.record(
-        session,
-        tenant=case.tenant_id,
-        case_id=case.id,
-        kind="accepted",
-        actor=actor.id,
-        public=True,
-        summary="Ihr Antrag ist geprüft und wird bearbeitet.",
-    )
+    acting.tell(session, actor, case, "accepted", "Ihr Antrag ist geprüft und wird bearbeitet.", public=True)
     jobs.enqueue(session, ADVANCE, str(case.id), case.id, tenant=case.tenant_id)
     _solve(session, actor, trouble, "accepted")
     return "Der Antrag ist angenommen, der Vorgang läuft an."
@@ -88,15 +80,8 @@ def _return(session: Session, actor: Actor, trouble: Trouble, given: Case | None
         raise Problem(
             422, "trouble.text-missing", "Text fehlt", "Bitte schreiben Sie, was die Person berichtigen soll."
         )
-    events.record(
-        session,
-        tenant=case.tenant_id,
-        case_id=case.id,
-        kind="returned",
-        actor=actor.id,
-        public=True,
-        summary=f"Bitte berichtigen oder ergänzen Sie Ihren Antrag: {text[:2000]}",
-    )
+    summary = f"Bitte berichtigen oder ergänzen Sie Ihren Antrag: {text[:2000]}"
+    acting.tell(session, actor, case, "returned", summary, public=True)
     _tried(session, actor, trouble, "Zur Berichtigung zurückgegeben")
     return "Die Bitte um Berichtigung ist unterwegs. Der Klärfall bleibt offen."
 
@@ -111,24 +96,9 @@ def _close(session: Session, actor: Actor, trouble: Trouble, given: Case | None,
     if trouble.submission_id:
         session.execute(update(Submission).where(Submission.id == trouble.submission_id).values(state="accepted"))
     deadlines.close_all(session, case.id)
-    events.record(
-        session,
-        tenant=case.tenant_id,
-        case_id=case.id,
-        kind="closed",
-        actor=actor.id,
-        public=True,
-        summary="Ihr Vorgang ist ohne weitere Bearbeitung abgeschlossen.",
-        detail={"outcome": "closed_in_clearing"},
-    )
-    audit.record(
-        session,
-        actor=actor.id,
-        action="case.closed",
-        subject=str(case.id),
-        tenant=case.tenant_id,
-        detail={"outcome": "closed_in_clearing"},
-    )
+    summary, outcome = "Ihr Vorgang ist ohne weitere Bearbeitung abgeschlossen.", {"outcome": "closed_in_clearing"}
+    acting.tell(session, actor, case, "closed", summary, public=True, detail=outcome)
+    acting.prove(session, actor, case, "case.closed", **outcome)
     _solve(session, actor, trouble, "closed")
     return "Der Vorgang ist abgeschlossen."
 
@@ -136,8 +106,12 @@ def _close(session: Session, actor: Actor, trouble: Trouble, given: Case | None,
 def _effect(session: Session, trouble: Trouble) -> Effect:
     effect = session.get(Effect, trouble.effect_id) if trouble.effect_id else None
     if effect is None or effect.state != "open":
-        raise Problem(409, "effect.closed", "Nicht mehr nötig", "Der Vorgang wartet nicht mehr auf diese Übergabe.")
+        raise _not_waiting()
     return effect
+
+
+def _not_waiting() -> Problem:
+    return Problem(409, "effect.closed", "Nicht mehr nötig", "Der Vorgang wartet nicht mehr auf diese Übergabe.")
 
 
 def _enqueue(session: Session, effect: Effect) -> None:
@@ -155,51 +129,32 @@ def _retry(session: Session, actor: Actor, trouble: Trouble, given: Case | None,
 
 
 def _repeat(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
-    effect = _effect(session, trouble)
+    case, effect = _needed(given), _effect(session, trouble)
     ledger.forget_unknown_step(session, effect.id)
     _enqueue(session, effect)
-    events.record(
-        session,
-        tenant=effect.tenant_id,
-        case_id=effect.case_id,
-        kind="delivery.repeat",
-        actor=actor.id,
-        element=effect.element,
-        summary=f"{effect.name}: im Zielsystem nicht vorhanden, wird erneut gesendet.",
-    )
+    summary = f"{effect.name}: im Zielsystem nicht vorhanden, wird erneut gesendet."
+    acting.tell(session, actor, case, "delivery.repeat", summary, element=effect.element)
     _tried(session, actor, trouble, "Erneut gesendet, weil im Zielsystem nichts lag")
     return "Der Hub sendet noch einmal. Bei Erfolg verschwindet der Punkt von selbst."
 
 
 def _delivered(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
     case, effect = _needed(given), _effect(session, trouble)
-    session.execute(
-        update(Effect)
-        .where(Effect.id == effect.id)
-        .values(state="done", done_at=now(), done_by=actor.id, outcome="delivered")
-    )
+    if not acting.close(session, actor, effect, "delivered"):
+        raise _not_waiting()
     ledger.settle(session, effect.id)
     jobs.cancel(session, SEND, str(effect.id), tenant=effect.tenant_id)
-    events.record(
+    acting.tell(
         session,
-        tenant=case.tenant_id,
-        case_id=case.id,
-        kind="delivery.delivered",
-        actor=actor.id,
+        actor,
+        case,
+        "delivery.delivered",
+        f"{effect.name}: im Zielsystem nachgesehen und vorhanden.",
         element=effect.element,
-        summary=f"{effect.name}: im Zielsystem nachgesehen und vorhanden.",
         detail={"delivery": str(effect.id), "confirmed": "by-hand"},
     )
     if not effect.spec.get("quiet"):
-        signals.send(
-            session,
-            tenant=case.tenant_id,
-            case_id=case.id,
-            key=vault.key(session, case.data_key_id),
-            kind="delivery",
-            wait=effect.wait,
-            body={"outcome": "delivered", "variables": {}},
-        )
+        acting.answer(session, case, effect, "delivery", {"outcome": "delivered", "variables": {}})
     _solve(session, actor, trouble, "delivered")
     return "Vermerkt: Der Vorgang ist im Zielsystem vorhanden und läuft weiter."
 
@@ -218,14 +173,7 @@ def _assign(session: Session, actor: Actor, trouble: Trouble, given: Case | None
     if not ledger.redirect(session, inbound, case.number):
         raise Problem(409, "inbound.handled", "Schon verarbeitet", "Diese Meldung ist inzwischen verarbeitet.")
     jobs.enqueue(session, INBOUND, str(inbound), case.id, tenant=trouble.tenant_id)
-    audit.record(
-        session,
-        actor=actor.id,
-        action="inbound.assigned",
-        subject=str(case.id),
-        tenant=case.tenant_id,
-        detail={"inbound": str(inbound)},
-    )
+    acting.prove(session, actor, case, "inbound.assigned", inbound=str(inbound))
     _solve(session, actor, trouble, "assigned")
     return f"Die Meldung ist dem Vorgang {case.number} zugeordnet."
 

@@ -12,8 +12,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from hub import audit
-from hub.cases import content, documents, events, opening, signals, vault
+from hub.cases import acting, content, documents, opening, vault
 from hub.cases.documents import Stored
 from hub.cases.model import Case, Effect
 from hub.identity import people
@@ -120,23 +119,10 @@ def claim(session: Session, actor: Actor, effect_id: UUID, *, over: bool = False
     if done is None:
         raise _conflict(session, actor, effect.id)
     if over and before not in (None, actor.id):
-        events.record(
-            session,
-            tenant=case.tenant_id,
-            case_id=case.id,
-            kind="task.taken-over",
-            actor=actor.id,
-            element=effect.element,
-            summary=f"Aufgabe „{effect.name}“ von einer anderen Person übernommen.",
-        )
-    audit.record(
-        session,
-        actor=actor.id,
-        action="task.claimed",
-        subject=str(case.id),
-        tenant=actor.tenant,
-        detail={"task": str(effect.id), "from": before} if before else {"task": str(effect.id)},
-    )
+        summary = f"Aufgabe „{effect.name}“ von einer anderen Person übernommen."
+        acting.tell(session, actor, case, "task.taken-over", summary, element=effect.element)
+    detail = {"task": str(effect.id), "from": before} if before else {"task": str(effect.id)}
+    acting.prove(session, actor, case, "task.claimed", **detail)
     return case
 
 
@@ -151,14 +137,7 @@ def release(session: Session, actor: Actor, effect_id: UUID) -> Case:
     ).scalar()
     if done is None:
         raise _conflict(session, actor, effect.id)
-    audit.record(
-        session,
-        actor=actor.id,
-        action="task.released",
-        subject=str(case.id),
-        tenant=actor.tenant,
-        detail={"task": str(effect.id)},
-    )
+    acting.prove(session, actor, case, "task.released", task=str(effect.id))
     return case
 
 
@@ -169,57 +148,32 @@ def complete(session: Session, actor: Actor, effect_id: UUID, answers: Mapping[s
     time exactly one decides.
     """
     effect, case = open_task(session, actor, effect_id)
-    session.execute(select(Case.id).where(Case.id == case.id).with_for_update(key_share=True))
+    acting.lock(session, case)
     if case.state in {"closed", "clearing"} or effect.state != "open":
         raise _conflict(session, actor, effect.id)
     _refuse_other_hindrances(session, actor, effect)
     form = form_of(session, case, effect)
     outcome = answers.get(form.submit.name)
-    done = session.execute(
-        update(Effect)
-        .where(
-            Effect.id == effect.id,
-            Effect.state == "open",
-            Effect.claimed_by.is_(None) | (Effect.claimed_by == actor.id),
-        )
-        .values(state="done", done_at=now(), done_by=actor.id, outcome=str(outcome)[:40] if outcome else None)
-        .returning(Effect.id)
-    ).scalar()
-    if done is None:
+    mine = Effect.claimed_by.is_(None) | (Effect.claimed_by == actor.id)
+    if not acting.close(session, actor, effect, str(outcome)[:40] if outcome else None, mine):
         raise _conflict(session, actor, effect.id)
     key = vault.key(session, case.data_key_id)
     content.put_data(session, tenant=case.tenant_id, case_id=case.id, key=key, name=effect.element, value=dict(answers))
     wanted = effect.spec.get("variables") or ()
-    signals.send(
-        session,
-        tenant=case.tenant_id,
-        case_id=case.id,
-        key=key,
-        kind="task",
-        wait=effect.wait,
-        body={"variables": {name: answers.get(name) for name in wanted}},
-    )
+    acting.answer(session, case, effect, "task", {"variables": {name: answers.get(name) for name in wanted}})
     label = next((item.label for item in form.submit.actions if item.value == outcome), None)
-    events.record(
+    acting.tell(
         session,
-        tenant=case.tenant_id,
-        case_id=case.id,
-        kind="task.done",
-        actor=actor.id,
+        actor,
+        case,
+        "task.done",
+        f"{effect.name}: {label or 'erledigt'}",
         element=effect.element,
-        summary=f"{effect.name}: {label or 'erledigt'}",
         detail={"task": str(effect.id), "outcome": outcome},
         body=content.seal_json(key, dict(answers)),
         dedupe=f"task:{effect.id}",
     )
-    audit.record(
-        session,
-        actor=actor.id,
-        action="task.done",
-        subject=str(case.id),
-        tenant=actor.tenant,
-        detail={"task": str(effect.id), "element": effect.element, "outcome": outcome},
-    )
+    acting.prove(session, actor, case, "task.done", task=str(effect.id), element=effect.element, outcome=outcome)
     return case
 
 
