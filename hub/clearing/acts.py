@@ -9,7 +9,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from hub import audit, jobs
-from hub.cases import acting, deadlines, opening, troubles
+from hub.cases import acting, deadlines, opening, troubles, wording
 from hub.cases.kinds import ADVANCE, FILE, INBOUND, SEND
 from hub.cases.model import Case, Effect, Submission, Trouble
 from hub.clearing import ledger
@@ -80,9 +80,16 @@ def _return(session: Session, actor: Actor, trouble: Trouble, given: Case | None
         raise Problem(
             422, "trouble.text-missing", "Text fehlt", "Bitte schreiben Sie, was die Person berichtigen soll."
         )
-    summary = f"Bitte berichtigen oder ergänzen Sie Ihren Antrag: {text[:2000]}"
-    acting.tell(session, actor, case, "returned", summary, public=True)
+    summary = "Bitte berichtigen oder ergänzen Sie Ihren Antrag."
+    body = wording.seal(session, case.data_key_id, text)
+    acting.tell(session, actor, case, "returned", summary, public=True, body=body)
+    acting.prove(session, actor, case, "case.returned", trouble=str(trouble.id))
     _tried(session, actor, trouble, "Zur Berichtigung zurückgegeben")
+    if case.protected_person:
+        return (
+            "Die Bitte um Berichtigung ist vermerkt. Die Person ist geschützt: Ihr Text geht nicht ins Portal, bitte "
+            "teilen Sie ihn auf einem geschützten Weg mit. Der Klärfall bleibt offen."
+        )
     return "Die Bitte um Berichtigung ist unterwegs. Der Klärfall bleibt offen."
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import xoev
-from hub.cases import content, deadlines, documents, vault
+from hub.cases import content, deadlines, documents, vault, wording
 from hub.cases.documents import Stored
 from hub.cases.model import Case, CaseEvent, Document, Effect, Submission, SubmissionCase, Trouble
 from hub.cases.reading import reading_view
@@ -305,7 +305,7 @@ def _numbers(case: Case) -> list[tuple[str, str]]:
 def story(session: Session, case: Case, limit: int = 200) -> list[dict[str, Any]]:
     """The course of a case in plain words, newest first; the engine's own steps are left to the trace."""
     rows = session.execute(
-        select(CaseEvent.at, CaseEvent.kind, CaseEvent.actor, CaseEvent.summary, CaseEvent.public)
+        select(CaseEvent.at, CaseEvent.kind, CaseEvent.actor, CaseEvent.summary, CaseEvent.body, CaseEvent.public)
         .where(CaseEvent.case_id == case.id, CaseEvent.kind.not_in(_QUIET))
         .order_by(CaseEvent.id.desc())
         .limit(limit)
@@ -317,6 +317,7 @@ def story(session: Session, case: Case, limit: int = 200) -> list[dict[str, Any]
             "kind": row.kind,
             "by": names.get(row.actor, "" if row.actor == "hub" else row.actor),
             "text": row.summary,
+            "wording": wording.of_event(session, case.data_key_id, row.kind, row.body),
             "public": row.public,
         }
         for row in rows

@@ -36,7 +36,6 @@ _WORDING = frozenset(
         "handed-back",
         "paid",
         "rejected-late",
-        "returned",
     }
 )
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hub.cases import documents, vault
+from hub.cases import documents, vault, wording
 from hub.cases.model import Case, CaseEvent, Document, Submission, SubmissionCase
 from hub.kit.problems import Problem
 from hub.library import service as library
@@ -66,7 +66,7 @@ def cases_of(session: Session, submission_id: UUID) -> list[Case]:
 
 def _case(session: Session, case: Case) -> dict[str, Any]:
     events = session.execute(
-        select(CaseEvent.at, CaseEvent.kind, CaseEvent.summary)
+        select(CaseEvent.at, CaseEvent.kind, CaseEvent.summary, CaseEvent.body)
         .where(CaseEvent.case_id == case.id, CaseEvent.public)
         .order_by(CaseEvent.id)
     ).all()
@@ -89,9 +89,15 @@ def _case(session: Session, case: Case) -> dict[str, Any]:
         "outcome": case.outcome,
         "aktenzeichen": case.aktenzeichen,
         "numbers": case.foreign_numbers or {},
-        "events": [{"at": at.isoformat(), "kind": kind, "text": text} for at, kind, text in events],
+        "events": [_event(session, case, row) for row in events],
         "documents": shown,
     }
+
+
+def _event(session: Session, case: Case, row: Any) -> dict[str, Any]:
+    """A public event; what a person wrote to the applicant stands under `message`."""
+    told = None if case.protected_person else wording.of_event(session, case.data_key_id, row.kind, row.body)
+    return {"at": row.at.isoformat(), "kind": row.kind, "text": row.summary} | ({"message": told} if told else {})
 
 
 def of_submission(session: Session, tenant: str, client_id: str, submission_id: UUID) -> dict[str, Any]:

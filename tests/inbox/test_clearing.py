@@ -12,6 +12,7 @@ from hub.cases import content, troubles, vault
 from hub.cases.model import Case, CaseEvent, Effect, Submission, Trouble
 from hub.clearing import acts, service
 from hub.delivery.model import Delivery, DeliveryStep, InboundMessage
+from hub.intake import status
 from hub.jobs.model import JobRow
 from hub.kit import keys
 from hub.kit.clock import now
@@ -112,15 +113,43 @@ def test_a_faulty_application_is_accepted_and_starts(office: Office, faulty: Cas
     assert act(office, trouble, "accept") == 409
 
 
+@BOTH_DATABASES
 def test_a_faulty_application_goes_back_and_stays_open(office: Office, faulty: Case) -> None:
     trouble = item(office, case_id=faulty.id)
     assert act(office, trouble, "return") == 422
-    assert act(office, trouble, "return", **{"text-return": "Bitte nennen Sie das Kennzeichen."}) == 303
-    told = [event for event in events(office, faulty) if event.kind == "returned"]
-    assert told[0].public
-    assert "Kennzeichen" in told[0].summary
+    text = "Frau Beispiel, bitte nennen Sie das Kennzeichen."
+    assert act(office, trouble, "return", **{"text-return": text}) == 303
+    (told,) = (event for event in events(office, faulty) if event.kind == "returned")
+    assert told.public
+    assert told.summary == "Bitte berichtigen oder ergänzen Sie Ihren Antrag."
+    assert told.body is not None
+    assert b"Kennzeichen" not in told.body
+    assert ("plain", "case.returned") in office.audited(faulty.id)
+    assert text in office.sign_in("plain").get(f"/cases/{faulty.number}").text, "who may read the case reads it"
+    trace = office.sign_in("operator").get(f"/cases/{faulty.number}/trace").text
+    assert told.summary in trace
+    assert "Kennzeichen" not in trace, "IT sees that it went back, not what was written"
     assert item(office, id=trouble.id).state == "open"
     assert "Zur Berichtigung zurückgegeben" in office.sign_in("plain").get("/clearing").text
+
+
+def test_the_applicant_reads_why_it_came_back_unless_protected(office: Office, faulty: Case) -> None:
+    trouble = item(office, case_id=faulty.id)
+    text = "Bitte nennen Sie das Kennzeichen."
+    assert act(office, trouble, "return", **{"text-return": text}) == 303
+
+    def told() -> list[dict[str, Any]]:
+        with office.db.read() as session:
+            submission = session.scalars(select(Submission.id)).one()
+            (case,) = status.of_submission(session, TENANT, "portal", submission)["cases"]
+        return [event for event in case["events"] if event["kind"] == "returned"]
+
+    assert [event["message"] for event in told()] == [text]
+    with office.db.read() as session:
+        submission = session.scalars(select(Submission.id)).one()
+    assert text in office.visitor().get(f"/s/{submission}.{status.token(submission)}").text
+    office.change(faulty, protected_person=True)
+    assert ["message" in event for event in told()] == [False]
 
 
 def test_a_faulty_application_is_closed_with_its_receipt_kept(office: Office, faulty: Case) -> None:
