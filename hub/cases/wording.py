@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from hub.cases import content, vault
 
 LONGEST = 2000
-KINDS = frozenset({"returned"})
+KINDS = frozenset({"returned", "document.released"})
 """Kinds of events whose body is such a wording; other bodies hold answers of forms and texts of notices."""
 
 

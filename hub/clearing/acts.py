@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import update
@@ -12,18 +13,30 @@ from hub import audit, jobs
 from hub.cases import acting, deadlines, opening, troubles, wording
 from hub.cases.kinds import ADVANCE, FILE, INBOUND, SEND
 from hub.cases.model import Case, Effect, Submission, Trouble
-from hub.clearing import ledger
+from hub.clearing import ledger, releasing
 from hub.clearing.service import find
 from hub.identity.access import Actor
 from hub.kit.clock import now
 from hub.kit.problems import Problem
 
 
-def act(session: Session, actor: Actor, trouble_id: UUID, choice: str, text: str = "") -> str:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody gave with a choice: a text or number, and the documents that were ticked."""
+
+    text: str = ""
+    documents: frozenset[UUID] = frozenset()
+
+
+def act(
+    session: Session, actor: Actor, trouble_id: UUID, choice: str, text: str = "", documents: Collection[UUID] = ()
+) -> str:
     """Do what was chosen; returns a German sentence for the actor. Raises Problem 404, 409, 422."""
     trouble, case = find(session, actor, trouble_id)
     if case is not None:
         acting.lock(session, case)
+        session.refresh(case)
+        session.refresh(trouble)  # whoever held the lock before may have done it
     if trouble.state != "open":
         raise Problem(409, "trouble.solved", "Schon erledigt", "Diesen Punkt hat inzwischen jemand erledigt.")
     if choice not in trouble.choices or choice not in _ACTS:
@@ -36,7 +49,7 @@ def act(session: Session, actor: Actor, trouble_id: UUID, choice: str, text: str
         tenant=actor.tenant,
         detail={"trouble": str(trouble.id), "code": trouble.code, "choice": choice},
     )
-    return _ACTS[choice](session, actor, trouble, case, text.strip())
+    return _ACTS[choice](session, actor, trouble, case, Answer(text.strip(), frozenset(documents)))
 
 
 def _solve(session: Session, actor: Actor, trouble: Trouble, solution: str) -> None:
@@ -57,7 +70,7 @@ def _needed(case: Case | None) -> Case:
     return case
 
 
-def _accept(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
+def _accept(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
     case = _needed(given)
     opened = session.execute(
         update(Case).where(Case.id == case.id, Case.state == "clearing").values(state="open").returning(Case.id)
@@ -74,14 +87,14 @@ def _accept(session: Session, actor: Actor, trouble: Trouble, given: Case | None
     return "Der Antrag ist angenommen, der Vorgang läuft an."
 
 
-def _return(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
+def _return(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
     case = _needed(given)
-    if not text:
+    if not answer.text:
         raise Problem(
             422, "trouble.text-missing", "Text fehlt", "Bitte schreiben Sie, was die Person berichtigen soll."
         )
     summary = "Bitte berichtigen oder ergänzen Sie Ihren Antrag."
-    body = wording.seal(session, case.data_key_id, text)
+    body = wording.seal(session, case.data_key_id, answer.text)
     acting.tell(session, actor, case, "returned", summary, public=True, body=body)
     acting.prove(session, actor, case, "case.returned", trouble=str(trouble.id))
     _tried(session, actor, trouble, "Zur Berichtigung zurückgegeben")
@@ -93,7 +106,7 @@ def _return(session: Session, actor: Actor, trouble: Trouble, given: Case | None
     return "Die Bitte um Berichtigung ist unterwegs. Der Klärfall bleibt offen."
 
 
-def _close(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
+def _close(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
     case = _needed(given)
     if case.state == "closed":
         raise Problem(409, "case.closed", "Schon abgeschlossen", "Der Vorgang ist inzwischen abgeschlossen.")
@@ -123,19 +136,18 @@ def _not_waiting() -> Problem:
 
 def _enqueue(session: Session, effect: Effect) -> None:
     """Filing that was prepared already is only sent again; anything else starts where it failed."""
-    filing = effect.spec.get("operation") == "file" and effect.spec.get("connector") == "dms"
-    kind = FILE if filing and "documents" not in effect.spec else SEND
+    kind = FILE if releasing.is_filing(effect) and "documents" not in effect.spec else SEND
     jobs.enqueue(session, kind, str(effect.id), effect.case_id, tenant=effect.tenant_id)
 
 
-def _retry(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
+def _retry(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
     effect = _effect(session, trouble)
     _enqueue(session, effect)
     _tried(session, actor, trouble, "Erneut versucht")
     return "Der Hub versucht es jetzt noch einmal. Bei Erfolg verschwindet der Punkt von selbst."
 
 
-def _repeat(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
+def _repeat(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
     case, effect = _needed(given), _effect(session, trouble)
     ledger.forget_unknown_step(session, effect.id)
     _enqueue(session, effect)
@@ -145,7 +157,7 @@ def _repeat(session: Session, actor: Actor, trouble: Trouble, given: Case | None
     return "Der Hub sendet noch einmal. Bei Erfolg verschwindet der Punkt von selbst."
 
 
-def _delivered(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
+def _delivered(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
     case, effect = _needed(given), _effect(session, trouble)
     if not acting.close(session, actor, effect, "delivered"):
         raise _not_waiting()
@@ -166,7 +178,7 @@ def _delivered(session: Session, actor: Actor, trouble: Trouble, given: Case | N
     return "Vermerkt: Der Vorgang ist im Zielsystem vorhanden und läuft weiter."
 
 
-def _retry_job(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
+def _retry_job(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
     job = (trouble.detail or {}).get("job")
     if not job or not jobs.retry(session, UUID(job)):
         raise Problem(409, "job.not-failed", "Nicht mehr nötig", "Diesen gescheiterten Auftrag gibt es nicht mehr.")
@@ -174,8 +186,8 @@ def _retry_job(session: Session, actor: Actor, trouble: Trouble, given: Case | N
     return "Der Auftrag läuft noch einmal. Scheitert er wieder, erscheint er hier erneut."
 
 
-def _assign(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
-    case = opening.by_number(session, actor, text, "case.work")
+def _assign(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
+    case = opening.by_number(session, actor, answer.text, "case.work")
     inbound = UUID((trouble.detail or {})["inbound"])
     if not ledger.redirect(session, inbound, case.number):
         raise Problem(409, "inbound.handled", "Schon verarbeitet", "Diese Meldung ist inzwischen verarbeitet.")
@@ -185,18 +197,27 @@ def _assign(session: Session, actor: Actor, trouble: Trouble, given: Case | None
     return f"Die Meldung ist dem Vorgang {case.number} zugeordnet."
 
 
-def _discard(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
+def _discard(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
     ledger.discard(session, UUID((trouble.detail or {})["inbound"]))
     _solve(session, actor, trouble, "discarded")
     return "Die Meldung ist verworfen."
 
 
-def _noted(session: Session, actor: Actor, trouble: Trouble, given: Case | None, text: str) -> str:
+def _release(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
+    said, held = releasing.release(session, actor, trouble, _needed(given), answer.documents, answer.text)
+    if held:
+        _tried(session, actor, trouble, "Zum Teil freigegeben")
+        return f"{said} Der Klärfall bleibt offen, bis über alles entschieden ist."
+    _solve(session, actor, trouble, "released")
+    return said
+
+
+def _noted(session: Session, actor: Actor, trouble: Trouble, given: Case | None, answer: Answer) -> str:
     _solve(session, actor, trouble, "noted")
     return "Vermerkt."
 
 
-_ACTS: dict[str, Callable[[Session, Actor, Trouble, Case | None, str], str]] = {
+_ACTS: dict[str, Callable[[Session, Actor, Trouble, Case | None, Answer], str]] = {
     "accept": _accept,
     "return": _return,
     "close": _close,
@@ -206,5 +227,6 @@ _ACTS: dict[str, Callable[[Session, Actor, Trouble, Case | None, str], str]] = {
     "repeat": _repeat,
     "assign": _assign,
     "discard": _discard,
+    "release": _release,
     "noted": _noted,
 }

@@ -5,7 +5,7 @@ Both belong to delivery, which clearing may not import; so their tables are addr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,13 @@ class Waiting:
 
 def _table(name: str) -> Table:
     return Base.metadata.tables[name]
+
+
+def begun(session: Session, delivery_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The state of those deliveries that have begun."""
+    deliveries = _table("delivery")
+    rows = session.execute(select(deliveries.c.id, deliveries.c.state).where(deliveries.c.id.in_(delivery_ids)))
+    return {row.id: row.state for row in rows}
 
 
 def settle(session: Session, delivery_id: UUID) -> None:

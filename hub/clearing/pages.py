@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -22,6 +24,7 @@ SOLUTIONS = {
     "delivered": "zugestellt",
     "assigned": "zugeordnet",
     "discarded": "verworfen",
+    "released": "freigegeben",
     "noted": "zur Kenntnis genommen",
     "retried": "neu gestartet",
     "arrived": "eingetroffen",
@@ -58,7 +61,14 @@ def item(request: Request, actor: SignedIn, trouble_id: UUID) -> Response:
     return _item(request, trouble_id)
 
 
-def _item(request: Request, trouble_id: UUID, status: int = 200, fault: str = "", text: str = "") -> Response:
+def _item(
+    request: Request,
+    trouble_id: UUID,
+    status: int = 200,
+    fault: str = "",
+    text: str = "",
+    ticked: Collection[UUID] = (),
+) -> Response:
     actor = request.state.actor
     with request.app.state.db.read() as session:
         found = service.detail(session, actor, trouble_id)
@@ -75,6 +85,7 @@ def _item(request: Request, trouble_id: UUID, status: int = 200, fault: str = ""
         solutions=SOLUTIONS,
         fault=fault,
         text=text,
+        ticked=ticked,
     )
 
 
@@ -83,11 +94,20 @@ def act(request: Request, actor: SignedIn, trouble_id: UUID, form: PostedForm) -
     """Do what was chosen."""
     choice = form.get("choice", "")
     text = form.get(f"text-{choice}", "")
+    ticked = _ids(form.many("document"))
     try:
         with request.app.state.db.write() as session:
-            said = acts.act(session, actor, trouble_id, choice, text)
+            said = acts.act(session, actor, trouble_id, choice, text, ticked)
     except Problem as problem:
         if problem.status == 422 or (problem.code == "case.unknown" and choice == "assign"):
-            return _item(request, trouble_id, 422, problem.detail, text)
+            return _item(request, trouble_id, 422, problem.detail, text, ticked)
         raise
     return web.to("/clearing", said)
+
+
+def _ids(given: Iterable[str]) -> set[UUID]:
+    found = set()
+    for text in given:
+        with suppress(ValueError):
+            found.add(UUID(text))
+    return found

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from hub.cases import opening, troubles
 from hub.cases.model import Case, Trouble
-from hub.clearing import ledger
+from hub.clearing import ledger, releasing
 from hub.identity.access import CASEWORKER, IT, PROTECTED, Actor, may, readable_classes
 from hub.kit.problems import Problem
 
@@ -29,7 +29,7 @@ class Choice:
     label: str
     help: str
     style: str = "secondary"
-    asks: str | None = None  # text | case
+    asks: str | None = None  # text | case | release
 
 
 CHOICES = {
@@ -80,6 +80,13 @@ CHOICES = {
             asks="case",
         ),
         Choice("discard", "Meldung verwerfen", "Die Meldung betrifft uns nicht. Sie bleibt gespeichert.", "danger"),
+        Choice(
+            "release",
+            "Freigeben",
+            "Sie haben geklärt, dass die Dokumente harmlos sind. Dann sind sie beim Vorgang lesbar und werden mit "
+            "übergeben und abgelegt.",
+            asks="release",
+        ),
         Choice(
             "noted",
             "Zur Kenntnis genommen",
@@ -169,6 +176,10 @@ def detail(session: Session, actor: Actor, trouble_id: UUID) -> dict[str, Any]:
         "choices": [CHOICES[name] for name in trouble.choices if name in CHOICES] if trouble.state == "open" else [],
         "problems": more.get("problems", ()) if shown["reads"] else (),
         "inbound": _inbound(session, more),
+        "withheld": releasing.shown(session, trouble, case) if case and shown["reads"] else (),
+        "missed": releasing.in_words(releasing.missed(session, case))
+        if case and shown["reads"] and trouble.state == "open" and "release" in trouble.choices
+        else (),
         "tried": more.get("tried"),
     }
 

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from hub import jobs
-from hub.cases import documents, troubles, vault
+from hub.cases import documents, troubles, vault, withheld
 from hub.cases.documents import Stored
 from hub.cases.kinds import OPEN_CASE
 from hub.cases.model import Document, Submission
@@ -31,14 +31,6 @@ log = structlog.get_logger(__name__)
 
 EXAMINE = "intake.examine"
 IN_MEMORY = 1 << 20
-FLAG_TEXTS = {
-    "pdf.javascript": "enthält JavaScript",
-    "pdf.launch": "will beim Öffnen ein Programm starten",
-    "pdf.encrypted": "ist verschlüsselt oder mit einem Kennwort geschützt",
-    "pdf.truncated": "ist unvollständig, das Ende fehlt",
-    scanner.MALWARE: "enthält nach dem Virenscanner Schadsoftware",
-    scanner.UNSCANNED: "ist größer, als der Virenscanner prüft",
-}
 _WORST_FIRST = ("pdf.launch", "pdf.javascript", "pdf.encrypted")
 _RETRY = timedelta(seconds=15)
 _PATIENCE = timedelta(minutes=10)
@@ -127,25 +119,29 @@ def _dedupe(job: Job) -> str:
 
 def clearing_item(session: Session, *, tenant: str, submission_id: UUID, case_id: UUID, department: str) -> None:
     """A Klärfall for what was withheld: the department must know that something did not travel on."""
-    withheld = [found for found in documents.of_submission(session, submission_id, vault.key) if found.flag]
-    if not withheld:
+    kept_back = [found for found in documents.of_submission(session, submission_id, vault.key) if found.flag]
+    if not kept_back:
         return
-    infected = any(found.flag == scanner.MALWARE for found in withheld)
+    infected = any(found.flag == withheld.MALWARE for found in kept_back)
     reasons = "; ".join(
-        f"Dokument {number}: {FLAG_TEXTS.get(found.flag or '', 'wurde als auffällig erkannt')}"
-        for number, found in enumerate(withheld, 1)
+        f"Dokument {number}: {withheld.reason(found.flag)}" for number, found in enumerate(kept_back, 1)
+    )
+    advice = (
+        "bitte lassen Sie es neu einreichen."
+        if infected
+        else "geben Sie es frei, wenn es sich als harmlos erweist, oder lassen Sie es neu einreichen."
     )
     troubles.open_trouble(
         session,
         tenant=tenant,
         kind=troubles.KLAERFALL,
-        code="attachment.malware" if infected else "attachment.withheld",
+        code=withheld.INFECTED if infected else withheld.SUSPICIOUS,
         title="Anlage mit Schadsoftware zurückgehalten" if infected else "Anlage zurückgehalten",
-        message=f"{reasons}. Zurückgehaltenes wird nicht weitergegeben; bitte lassen Sie es neu einreichen.",
+        message=f"{reasons}. Zurückgehaltenes wird nicht weitergegeben; {advice}",
         dedupe=f"attachments:{submission_id}",
-        choices=("noted",),
+        choices=("noted",) if infected else ("release", "noted"),
         case_id=case_id,
         submission_id=submission_id,
         department=department,
-        detail={"documents": [{"id": str(found.id), "flag": found.flag} for found in withheld]},
+        detail={"withheld": [{"id": str(found.id), "flag": found.flag} for found in kept_back]},
     )

@@ -15,13 +15,11 @@ from typing import IO, BinaryIO
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hub.cases.withheld import MALWARE, UNSCANNED
+
 _CHUNK = 256 * 1024
 _TIMEOUT_S = 60.0
 _MAX_ANSWER = 4096
-
-
-MALWARE = "malware"
-UNSCANNED = "unscanned"
 
 
 class ScannerUnavailableError(Exception):

@@ -177,7 +177,12 @@ class Office:
             ).one()
 
     def document(
-        self, case: Case, content: bytes = b"%PDF-1.7 plan", media_type: str = "application/pdf", **more: Any
+        self,
+        case: Case,
+        content: bytes = b"%PDF-1.7 plan",
+        media_type: str = "application/pdf",
+        title: str = "Lageplan Musterweg",
+        **more: Any,
     ) -> UUID:
         with self.db.write() as session:
             return documents.add(
@@ -187,7 +192,7 @@ class Office:
                 key=vault.key(session, case.data_key_id),
                 role="attachment",
                 name="lageplan.pdf",
-                title="Lageplan Musterweg",
+                title=title,
                 media_type=media_type,
                 content=content,
                 blobs=vault.blobs(),

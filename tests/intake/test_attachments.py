@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from hub.cases import withheld
 from hub.intake import attachments, scanner
 from hub.intake.scanner import Address, Finding, ScannerUnavailableError
 from hub.jobs.model import JobRow
@@ -98,7 +99,8 @@ def test_an_active_or_broken_pdf_is_withheld(intake: Intake, portal: httpx.Clien
     assert case.state == "open", "the application itself goes on"
     (trouble,) = intake.troubles(case.id)
     assert (trouble.kind, trouble.code) == ("klaerfall", "attachment.withheld")
-    assert attachments.FLAG_TEXTS[flag] in trouble.message
+    assert withheld.TEXTS[flag] in trouble.message
+    assert trouble.choices == ["release", "noted"]
 
 
 def test_a_virus_is_withheld_and_told(intake: Intake, portal: httpx.Client, scanned: None) -> None:
@@ -109,7 +111,8 @@ def test_a_virus_is_withheld_and_told(intake: Intake, portal: httpx.Client, scan
     assert [found.flag for found in intake.documents(clean)] == [None, None]
     case = intake.case_of(infected)
     assert case is not None
-    assert [trouble.code for trouble in intake.troubles(case.id)] == ["attachment.malware"]
+    (trouble,) = intake.troubles(case.id)
+    assert (trouble.code, trouble.choices) == ("attachment.malware", ["noted"]), "malware is never released"
 
 
 def test_while_the_scanner_is_away_the_submission_waits(
