@@ -58,7 +58,7 @@ def create(db: Database | None = None, *, work: bool | None = None) -> FastAPI:
         description="Einreichungen eines OZG-Portals annehmen, verfolgen und beantworten.",
     )
     app.state.db = db
-    app.state.bearer = identity_endpoints.Bearer(db, vault.ring())
+    identity_endpoints.install(app, db, vault.ring())
     web.install(app)
     problems.install(app, web.error_page)
     for router in (

@@ -7,11 +7,13 @@ import binascii
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote_plus
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from starlette.datastructures import State
 
-from hub.identity import service
+from hub import audit
+from hub.identity import service, throttle
 from hub.kit.database import Database
 from hub.kit.keys import KeyRing
 from hub.kit.memory import Memory
@@ -65,6 +67,12 @@ class Bearer:
         return self._known.remember(slot, Client(slot[0], slot[1], frozenset(row.services), row.reply_to))
 
 
+def install(app: FastAPI, db: Database, ring: KeyRing) -> None:
+    """Give an application what signing in needs: who a token belongs to, and the count of failures."""
+    app.state.bearer = Bearer(db, ring)
+    app.state.throttle = throttle.Throttle(ring.derived("sign-in throttle"))
+
+
 def _basic(request: Request) -> tuple[str, str] | None:
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
@@ -76,9 +84,43 @@ def _basic(request: Request) -> tuple[str, str] | None:
     return unquote_plus(name), unquote_plus(secret)
 
 
+def _issue(state: State, name: str, secret: str, address: str | None) -> str:
+    """A token for who proves to be the client; a failure is counted and audited. Raises Problem 401, 429."""
+    tenant = settings().tenant
+    attempt = state.throttle.client(tenant, name, address)
+    try:
+        with state.db.read() as session:
+            counted = throttle.check(session, attempt)
+            client = service.prove_client(session, tenant, name, secret)
+    except Problem as problem:
+        if problem.status == 401:
+            _refused(state.db, attempt, name)
+        raise
+    if counted:
+        with state.db.write() as session:
+            throttle.succeeded(session, attempt)
+    return service.issue_token(state.bearer.key, client.tenant_id, client.client_id, issuer=settings().public_url)
+
+
+def _refused(db: Database, attempt: throttle.Attempt, name: str) -> None:
+    with db.write() as session:
+        pause = max(throttle.begin(session, attempt), throttle.failed(session, attempt))
+        audit.record(
+            session,
+            actor=name or "-",
+            action="client.refused",
+            subject=name or "-",
+            tenant=attempt.tenant,
+            detail={"pause_s": pause} if pause else None,
+        )
+
+
 @router.post("/oauth/token", summary="Zugriffstoken holen (client_credentials)")
 async def token(request: Request) -> JSONResponse:
-    """Form `grant_type=client_credentials` with HTTP Basic or `client_id` and `client_secret` in the form."""
+    """Form `grant_type=client_credentials` with HTTP Basic or `client_id` and `client_secret` in the form.
+
+    After some wrong secrets in a row the answer is 429; `Retry-After` says after how many seconds to try again.
+    """
     body = await request.body()
     if len(body) > 8192:
         raise Problem(413, "body.too-large", "Zu groß", "Die Anfrage überschreitet die zulässige Größe.")
@@ -91,14 +133,8 @@ async def token(request: Request) -> JSONResponse:
             "Erwartet wird grant_type=client_credentials.",
         )
     name, secret = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
-    state = request.app.state
-
-    def prove() -> str:
-        with state.db.read() as session:
-            client = service.prove_client(session, settings().tenant, name, secret)
-        return service.issue_token(state.bearer.key, client.tenant_id, client.client_id, issuer=settings().public_url)
-
-    issued = await run_in_threadpool(prove)
+    address = request.client.host if request.client else None
+    issued = await run_in_threadpool(_issue, request.app.state, service.plain_name(name), secret, address)
     return JSONResponse(
         {"access_token": issued, "token_type": "Bearer", "expires_in": service.TOKEN_SECONDS},
         headers={"Cache-Control": "no-store"},

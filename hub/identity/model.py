@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Index, String
+from sqlalchemy import Boolean, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.kit.database import Base, Instant, JsonText
@@ -53,3 +53,17 @@ class LoginSession(Base):
     expires_at: Mapped[datetime] = mapped_column(Instant)
 
     __table_args__ = (Index("ix_login_session_expires", "expires_at"),)
+
+
+class SignInFailure(Base):
+    """How often signing in failed lately, per slot (a keyed hash of account and address), and until when to wait."""
+
+    __tablename__ = "sign_in_failure"
+
+    tenant_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    slot: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    last_at: Mapped[datetime] = mapped_column(Instant)
+    paused_until: Mapped[datetime | None] = mapped_column(Instant)
+
+    __table_args__ = (Index("ix_sign_in_failure_last_at", "last_at"),)

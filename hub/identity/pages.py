@@ -12,10 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from hub import audit
-from hub.identity import service
+from hub.identity import service, throttle
 from hub.identity.access import AUDITOR, CASEWORKER, IT, PROCESS_OWNER, Actor
 from hub.identity.model import UserAccount
 from hub.kit import web
+from hub.kit.problems import Problem
 from hub.kit.settings import Stage, settings
 
 router = APIRouter(include_in_schema=False)
@@ -75,18 +76,34 @@ def login_page(request: Request) -> Response:
 
 @router.post("/login")
 def login(request: Request, form: PostedForm) -> Response:
-    """Check the password and start a session."""
+    """Check the password and start a session; after too many failures only after a pause (429)."""
     tenant = settings().tenant
-    name = form.get("login", "").strip().casefold()[:80]
-    with request.app.state.db.write() as session:
-        found = service.sign_in(session, tenant, name, form.get("password", "")[:500])
-        audit.record(
-            session,
-            actor=name or "-",
-            action="session.opened" if found else "session.refused",
-            subject=name or "-",
-            tenant=tenant,
-        )
+    name = service.plain_name(form.get("login", "")).casefold()
+    attempt = request.app.state.throttle.person(tenant, name, request.client.host if request.client else None)
+    try:
+        with request.app.state.db.read() as session:
+            throttle.check(session, attempt)
+        with request.app.state.db.write() as session:
+            pause = throttle.begin(session, attempt)
+            found = service.sign_in(session, tenant, name, form.get("password", "")[:500])
+            if found:
+                throttle.succeeded(session, attempt)
+            else:
+                pause = max(pause, throttle.failed(session, attempt))
+            audit.record(
+                session,
+                actor=name or "-",
+                action="session.opened" if found else "session.refused",
+                subject=name or "-",
+                tenant=tenant,
+                detail={"pause_s": pause} if pause and not found else None,
+            )
+    except Problem as problem:
+        if problem.status != 429:
+            raise
+        response = _login(request, 429, paused=problem.detail, name=name)
+        response.headers.update(problem.headers)
+        return response
     if found is None:
         return _login(request, 401, failed=True, name=name)
     actor, token = found
@@ -107,13 +124,14 @@ def logout(request: Request, actor: SignedIn, form: PostedForm) -> Response:
     return response
 
 
-def _login(request: Request, status: int = 200, *, failed: bool = False, name: str = "") -> Response:
+def _login(request: Request, status: int = 200, *, failed: bool = False, paused: str = "", name: str = "") -> Response:
     following = request.query_params.get("next", "")
     return web.render(
         request,
         "login.html",
         status,
         failed=failed,
+        paused=paused,
         name=name,
         next=web.local(following, ""),
         people=_demo_people(request),

@@ -30,6 +30,11 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWAS
 _NOBODY = _hasher.hash(secrets.token_hex(8))
 
 
+def plain_name(given: str) -> str:
+    """A login or client id as somebody typed it, fit for looking up and for the audit trail."""
+    return "".join(sign for sign in given if sign.isprintable()).strip()[:80]
+
+
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 

@@ -429,6 +429,16 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'open'"),
     )
     op.create_table(
+        "sign_in_failure",
+        sa.Column("tenant_id", sa.String(length=40), nullable=False),
+        sa.Column("slot", sa.String(length=64), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "slot", name=op.f("pk_sign_in_failure")),
+    )
+    op.create_index("ix_sign_in_failure_last_at", "sign_in_failure", ["last_at"], unique=False)
+    op.create_table(
         "user_account",
         sa.Column("tenant_id", sa.String(length=40), nullable=False),
         sa.Column("login", sa.String(length=80), nullable=False),

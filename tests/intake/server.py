@@ -17,7 +17,7 @@ def create() -> FastAPI:
     """Sign-in and intake on the database of DATABASE_URL; jobs stay in their rows for the tests to run."""
     app = FastAPI()
     app.state.db = Database(settings().database_url)
-    app.state.bearer = identity.Bearer(app.state.db, vault.ring())
+    identity.install(app, app.state.db, vault.ring())
     problems.install(app)
     app.include_router(identity.router)
     app.include_router(intake.router)
