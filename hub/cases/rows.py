@@ -6,21 +6,19 @@ are given by column name; defaults of the column apply. Objects already loaded i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Insert, Table, insert
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from hub.cases.model import Case
 from hub.kit.database import Base
+from hub.kit.upsert import Rows, add_new, put
+
+__all__ = ["add", "add_new", "case_of", "put"]
 
 _CASE = "cases.read"
-Row = Mapping[str, Any]
-Rows = Row | Sequence[Row]
 
 
 def case_of(session: Session, case_id: UUID) -> Case | None:
@@ -36,42 +34,8 @@ def add(session: Session, model: type[Base], rows: Rows) -> None:
     session.connection().execute(_plain(model), rows)
 
 
-def add_new(session: Session, model: type[Base], rows: Rows, *, key: tuple[str, ...]) -> None:
-    """Insert what is not there yet; a row with the same key stays as it is."""
-    session.connection().execute(_unless_there(model, key, _dialect(session)), rows)
-
-
-def put(session: Session, model: type[Base], row: Row, *, key: tuple[str, ...], change: tuple[str, ...]) -> None:
-    """Insert a row; one with the same key gets the values of the columns named in ``change`` instead."""
-    session.connection().execute(_or_change(model, key, change, _dialect(session)), row)
-
-
-def _dialect(session: Session) -> str:
-    return session.connection().dialect.name
-
-
-def _table(model: type[Base]) -> Table:
-    table = model.__table__
-    assert isinstance(table, Table)
-    return table
-
-
-def _special(model: type[Base], dialect: str) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(_table(model)) if dialect == "postgresql" else sqlite.insert(_table(model))
-
-
 @lru_cache(maxsize=64)
 def _plain(model: type[Base]) -> Insert:
-    return insert(_table(model))
-
-
-@lru_cache(maxsize=64)
-def _unless_there(model: type[Base], key: tuple[str, ...], dialect: str) -> Insert:
-    return _special(model, dialect).on_conflict_do_nothing(index_elements=list(key))
-
-
-@lru_cache(maxsize=64)
-def _or_change(model: type[Base], key: tuple[str, ...], change: tuple[str, ...], dialect: str) -> Insert:
-    statement = _special(model, dialect)
-    changed = {name: statement.excluded[name] for name in change}
-    return statement.on_conflict_do_update(index_elements=list(key), set_=changed)
+    table = model.__table__
+    assert isinstance(table, Table)
+    return insert(table)

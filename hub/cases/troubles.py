@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from hub.cases import rows
 from hub.cases.model import Trouble
 from hub.kit.clock import now
 from hub.kit.database import new_id
@@ -41,7 +41,6 @@ def open_trouble(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Open a clearing item, or reopen the one with the same `dedupe`; it is solved by a later success, not a click."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     values = {
         "kind": kind,
         "code": code,
@@ -59,11 +58,8 @@ def open_trouble(
         "solved_by": None,
         "solution": None,
     }
-    session.execute(
-        insert(Trouble)
-        .values(id=new_id(), tenant_id=tenant, dedupe=dedupe, **values)
-        .on_conflict_do_update(index_elements=["tenant_id", "dedupe"], set_=values)
-    )
+    row = {"id": new_id(), "tenant_id": tenant, "dedupe": dedupe} | values
+    rows.put(session, Trouble, row, key=("tenant_id", "dedupe"), change=tuple(values))
 
 
 def solve(session: Session, *, tenant: str, dedupe: str, by: str, solution: str) -> bool:

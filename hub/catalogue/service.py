@@ -46,9 +46,12 @@ def registry() -> Registry:
 
 
 def department_title(session: Session, tenant: str, department: str) -> str:
-    """The department's German name, or its id when nobody named it."""
+    """The department's German name, at most five seconds old, or its id when nobody named it."""
+    slot = _slot(session, tenant, department)
+    if (known := _titles.recall(slot)) is not None:
+        return known
     title = session.scalar(select(Department.title).where(Department.tenant_id == tenant, Department.id == department))
-    return title or department
+    return _titles.remember(slot, title or department)
 
 
 def competent_department(session: Session, tenant: str, service: str, kind: str, value: str) -> str | None:
@@ -70,6 +73,7 @@ def _target(row: ConnectorInstance) -> Target:
 _REMEMBERED_S = 5.0
 _targets: Memory[tuple[object, ...], Target] = Memory(_REMEMBERED_S)
 _bound: Memory[tuple[object, ...], str] = Memory(_REMEMBERED_S)
+_titles: Memory[tuple[object, ...], str] = Memory(_REMEMBERED_S)
 
 
 def _slot(session: Session, *names: str) -> tuple[object, ...]:
@@ -222,6 +226,7 @@ def configure(
     """
     _targets.clear()
     _bound.clear()
+    _titles.clear()
     stage = stage or settings().stage
     limits = dict(limits or {})
     last = session.scalar(

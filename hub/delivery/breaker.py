@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from connectors import Outcome
-from hub.cases import troubles
+from hub.cases import rows, troubles
 from hub.catalogue.model import InstanceHealth
 from hub.catalogue.service import Target
 from hub.kit.clock import now
@@ -73,9 +72,5 @@ def note(session: Session, tenant: str, target: Target, outcome: Outcome) -> Non
             choices=("noted",),
             detail={"instance": target.name},
         )
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(
-        make(InstanceHealth)
-        .values(tenant_id=tenant, name=target.name, **values)
-        .on_conflict_do_update(index_elements=["tenant_id", "name"], set_=values)
-    )
+    row = {"tenant_id": tenant, "name": target.name} | values
+    rows.put(session, InstanceHealth, row, key=("tenant_id", "name"), change=tuple(values))
