@@ -231,6 +231,12 @@ class Document(Base):
             sqlite_where=text("case_id IS NOT NULL"),
         ),
         Index("ix_document_submission", "submission_id"),
+        Index(
+            "ix_document_blob",
+            "blob",
+            postgresql_where=text("blob IS NOT NULL"),
+            sqlite_where=text("blob IS NOT NULL"),
+        ),
     )
 
 

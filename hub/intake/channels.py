@@ -248,15 +248,4 @@ def _write(path: Path, body: object) -> None:
     draft.rename(path)
 
 
-def sweep(db: Database) -> None:
-    """Once a day: leftovers of interrupted uploads, and refusals whose time is over."""
-    removed = getattr(vault.blobs(), "sweep_drafts", int)()
-    if removed:
-        log.info("drafts_removed", count=removed)
-    refusals.forget(db)
-
-
-HANDLERS = (
-    Recurring("intake.channels", take_all, every_s=5, lease_s=900, lane="low"),
-    Recurring("intake.sweep", sweep, every_s=86_400, lane="low"),
-)
+HANDLERS = (Recurring("intake.channels", take_all, every_s=5, lease_s=900, lane="low"),)

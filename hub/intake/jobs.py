@@ -16,7 +16,7 @@ from hub.cases.kinds import ADVANCE, OPEN_CASE
 from hub.cases.model import Case, Document, Effect, Submission, SubmissionCase
 from hub.cases.numbers import case_number
 from hub.catalogue import service as catalogue
-from hub.intake import attachments, channels
+from hub.intake import attachments, channels, leftovers
 from hub.jobs import Inside, Job, Outside
 from hub.kit.clock import berlin_date, now
 from hub.kit.database import new_id
@@ -294,4 +294,5 @@ HANDLERS = (
     Inside(OPEN_CASE, open_case),
     Outside(attachments.EXAMINE, attachments.run, lease_s=600),
     *channels.HANDLERS,
+    leftovers.SWEEP,
 )

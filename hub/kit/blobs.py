@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,9 @@ from typing import BinaryIO, Protocol
 from hub.kit.sealing import CHUNK, DataKey, SealBrokenError, StreamSealer, open_stream
 
 __all__ = ["BlobMissingError", "BlobStore", "BlobWriter", "FolderBlobs", "SealBrokenError", "StoredBlob"]
+
+
+_REF = re.compile("[0-9a-f]{48}")
 
 
 class BlobMissingError(Exception):
@@ -47,7 +51,8 @@ class BlobStore(Protocol):
     def write(self, stream: Iterable[bytes] | BinaryIO, key: DataKey) -> StoredBlob: ...
     def open(self, ref: str, key: DataKey) -> BinaryIO: ...
     def delete(self, ref: str) -> None: ...
-    def refs(self) -> Iterator[str]: ...
+    def refs(self, older_than_s: float = 0) -> Iterator[str]: ...
+    def sweep_drafts(self, older_than_s: float = 86_400) -> int: ...
 
 
 class FolderBlobs:
@@ -82,10 +87,13 @@ class FolderBlobs:
         with suppress(FileNotFoundError):
             self.path(ref).unlink()
 
-    def refs(self) -> Iterator[str]:
-        """All stored references, for finding those no row points to."""
+    def refs(self, older_than_s: float = 0) -> Iterator[str]:
+        """References of blobs that were stored at least so long ago, for finding those no row points to."""
+        limit = time.time() - older_than_s
         for path in self.root.glob("??/??/*"):
-            yield path.name
+            with suppress(FileNotFoundError):
+                if _REF.fullmatch(path.name) and path.stat().st_mtime <= limit:
+                    yield path.name
 
     def sweep_drafts(self, older_than_s: float = 86_400) -> int:
         """Remove what interrupted uploads left behind; gives their number."""
@@ -99,7 +107,7 @@ class FolderBlobs:
 
     def path(self, ref: str) -> Path:
         """Where ``ref`` lies. Refuses anything that is not a reference of ours, so no path can be smuggled in."""
-        if len(ref) != 48 or not set(ref) <= set("0123456789abcdef"):
+        if not _REF.fullmatch(ref):
             raise BlobMissingError("not a blob reference")
         return self.root / ref[:2] / ref[2:4] / ref
 

@@ -552,6 +552,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("case_id IS NOT NULL"),
     )
     op.create_index("ix_document_submission", "document", ["submission_id"], unique=False)
+    op.create_index(
+        "ix_document_blob",
+        "document",
+        ["blob"],
+        unique=False,
+        postgresql_where=sa.text("blob IS NOT NULL"),
+        sqlite_where=sa.text("blob IS NOT NULL"),
+    )
     op.create_table(
         "effect",
         sa.Column("id", sa.Uuid(), nullable=False),
