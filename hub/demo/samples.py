@@ -75,10 +75,13 @@ Musteranlage der Demo-Stadt."""
     return made
 
 
+# UBL: the first cbc:ID of the invoice. CII: the ram:ID of ExchangedDocument; the first one in the file is the profile.
+_INVOICE_NUMBER = re.compile(rb"(?:\A(?s:.*?)<cbc:ID>|<rsm:ExchangedDocument>\s*<ram:ID>)[^<]+")
+
+
 def invoice_number_of_its_own(sample: Sample, tag: str) -> bytes:
     """The invoice under a number of this run, so that the second run does not meet its own duplicate."""
-    pattern = rb"(<(?:cbc:ID|ram:ID)>)([^<]+)(</)"
-    return re.sub(pattern, lambda m: m.group(1) + m.group(2) + b"-" + tag.encode() + m.group(3), sample.body, count=1)
+    return _INVOICE_NUMBER.sub(rb"\g<0>-" + tag.encode(), sample.body, count=1)
 
 
 def submit(client: httpx.Client, token: str, sample: Sample, key: str, body: bytes) -> dict[str, Any]:
