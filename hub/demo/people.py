@@ -73,9 +73,10 @@ def _answers(session: Session, case: Case, effect: Effect, told: dict[str, Any])
         return dict(given)
     assert case.process_version_id is not None
     form = library.load(session, case.process_version_id).form(effect.spec["form"])
-    filled: dict[str, Any] = {form.submit.name: form.submit.actions[0].value}
+    first = form.submit.actions[0]
+    filled: dict[str, Any] = {form.submit.name: first.value}
     for field in form.fields:
-        if field.required and field.name not in filled:
+        if (field.required or field.name in first.needs) and field.name not in filled:
             filled[field.name] = (
                 field.choices[0]["value"] if field.choices else True if field.type == "boolean" else "–"
             )

@@ -63,13 +63,22 @@ def read(form: Form, posted: web.Form, documents: Sequence[str] = ()) -> Answers
             answers.values[item.name] = raw[-1] if raw else None
             answers.faults[item.name] = str(error)
     visible = {item.name for item in shown(form, answers.values)}
+    pressed = next((item for item in form.submit.actions if item.value == action(form, posted)), None)
     for item in form.fields:
         if item.name not in visible:
             answers.values.pop(item.name, None)
             answers.faults.pop(item.name, None)
-        elif item.required and answers.values.get(item.name) in (None, "", []) and item.name not in answers.faults:
-            answers.faults[item.name] = _missing(item)
+        elif answers.values.get(item.name) in (None, "", []) and item.name not in answers.faults:
+            if item.required:
+                answers.faults[item.name] = _missing(item)
+            elif pressed and item.name in pressed.needs:
+                answers.faults[item.name] = f"Für „{pressed.label}“ brauchen wir diese Angabe. {_missing(item)}"
     return answers
+
+
+def needed_for(form: Form, item: FormField) -> list[str]:
+    """The labels of the buttons that need this field."""
+    return [option.label for option in form.submit.actions if item.name in option.needs]
 
 
 def _missing(item: FormField) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Lead = Literal["hub", "specialist-app", "dms"]
 Secrecy = Literal["general", "tax", "social", "youth", "personnel"]
@@ -176,10 +176,13 @@ class FormField(Part):
 
 
 class Action(Part):
+    """A button of a form. `needs` names fields that must be filled in when it is pressed."""
+
     value: str
     label: str
     style: str = "primary"
     help: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 class Submit(Part):
@@ -194,6 +197,14 @@ class Form(Part):
     intro: str | None = None
     fields: tuple[FormField, ...] = ()
     submit: Submit = Submit(actions=(Action(value="done", label="Erledigt"),))
+
+    @model_validator(mode="after")
+    def _needs_fields(self) -> Form:
+        names = {field.name for field in self.fields}
+        for action in self.submit.actions:
+            if unknown := sorted(set(action.needs) - names):
+                raise ValueError(f"„{action.label}“ braucht Felder, die es nicht gibt: {', '.join(unknown)}")
+        return self
 
 
 class NoticeTemplate(Part):

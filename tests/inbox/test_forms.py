@@ -28,7 +28,13 @@ FORM = Form.model_validate(
             {"name": "remark", "label": "Vermerk", "type": "longtext"},
             {"name": "papers", "label": "Unterlagen", "type": "documents"},
         ],
-        "submit": {"name": "decision", "actions": [{"value": "accept", "label": "Annehmen"}]},
+        "submit": {
+            "name": "decision",
+            "actions": [
+                {"value": "accept", "label": "Annehmen"},
+                {"value": "refuse", "label": "Ablehnen", "needs": ["remark"]},
+            ],
+        },
     }
 )
 
@@ -141,3 +147,23 @@ def test_answers_in_words() -> None:
         ("Unterlagen", "Plan"),
         ("Entscheidung", "Annehmen"),
     ]
+
+
+def test_a_button_asks_for_the_fields_it_needs() -> None:
+    complete = {"exempt": "none", "checked": "true"}
+    assert forms.read(FORM, posted(**complete, decision="accept")).faults == {}
+    refused = forms.read(FORM, posted(**complete, decision="refuse"))
+    assert list(refused.faults) == ["remark"]
+    assert "„Ablehnen“" in refused.faults["remark"]
+    assert forms.read(FORM, posted(**complete, remark="weil", decision="refuse")).faults == {}
+    assert [forms.needed_for(FORM, item) for item in FORM.fields if item.name in {"remark", "fee"}] == [
+        [],
+        ["Ablehnen"],
+    ]
+
+
+def test_a_button_cannot_need_what_the_form_does_not_ask() -> None:
+    with pytest.raises(ValueError, match="nirgends"):
+        Form.model_validate(
+            {"title": "x", "submit": {"actions": [{"value": "a", "label": "A", "needs": ["nirgends"]}]}}
+        )
