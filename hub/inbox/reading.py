@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 import xoev
 from hub.cases import content, deadlines, documents, vault, wording
 from hub.cases.documents import Stored
+from hub.cases.facts import facts
 from hub.cases.model import Case, CaseEvent, Document, Effect, Submission, SubmissionCase, Trouble
 from hub.cases.reading import reading_view
 from hub.catalogue import service as catalogue
@@ -20,8 +21,9 @@ from hub.identity import people
 from hub.identity.access import Actor
 from hub.inbox import forms, service
 from hub.inbox.schemas import Added, CaseView, Decision, Opened, Task
-from hub.library.expressions import german
+from hub.library.expressions import fill_known, german
 from hub.library.process import Process
+from hub.library.profile import Form
 from xoev.safe import UnsafeInput
 from xoev.view import Row, Section
 
@@ -84,7 +86,7 @@ def case_view(session: Session, actor: Actor, opened: Opened) -> CaseView:
             if item.state == "open" and item.kind in _WAIT_TEXTS
         ],
         tasks=[
-            task(session, actor, case, process, item)
+            task(session, actor, case, process, item, data)
             for item in effects
             if item.kind == "user-task" and item.state == "open"
         ]
@@ -96,8 +98,10 @@ def case_view(session: Session, actor: Actor, opened: Opened) -> CaseView:
     )
 
 
-def task(session: Session, actor: Actor, case: Case, process: Process | None, effect: Effect) -> Task:
-    """An open task with its form and what the process has found out so far."""
+def task(
+    session: Session, actor: Actor, case: Case, process: Process | None, effect: Effect, data: Mapping[str, Any]
+) -> Task:
+    """An open task with its form and what the process has found out so far; `data` is what the case knows."""
     form = service.form_of(session, case, effect)
     names = people.names(session, actor.tenant, [effect.claimed_by])
     key = vault.key(session, case.data_key_id)
@@ -108,9 +112,17 @@ def task(session: Session, actor: Actor, case: Case, process: Process | None, ef
         claimed_name=names.get(effect.claimed_by or "", effect.claimed_by),
         mine=effect.claimed_by == actor.id,
         hindrance=service.hindrance(session, actor, effect),
+        intro=_intro(case, form, variables, data),
         variables=_findings(process, variables),
         answers=forms.defaults(form),
     )
+
+
+def _intro(case: Case, form: Form, variables: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """What the form says first, with its `{= FEEL }` places filled in from what a notice would know as well."""
+    known = {name: value for name, value in data.items() if name != "application"}
+    tables = {"application": data.get("application", {}), "case": facts(case), "data": known}
+    return fill_known(form.intro or "", variables, tables)
 
 
 # --- the application and what came later ---------------------------------------------------------------------------
@@ -206,10 +218,10 @@ def _findings(process: Process | None, variables: Mapping[str, Any]) -> list[tup
     """Process variables in words: the label is the name of the element that found them out."""
     if not variables or process is None:
         return []
-    labels = _result_names(process)
+    labels, outputs = _result_names(process), _outputs(process)
     found = []
     for name, value in variables.items():
-        lines = list(_lines(value))
+        lines = list(_lines(value, outputs))
         if lines and name in labels:
             found.append((labels[name], lines))
     return found
@@ -229,11 +241,30 @@ def _result_names(process: Process) -> dict[str, str]:
     return names
 
 
-def _lines(value: Any) -> Iterator[str]:
+def _outputs(process: Process) -> dict[str, tuple[str, bool]]:
+    """Label of every output of the decision tables, by name, and whether it is a number."""
+    found: dict[str, tuple[str, bool]] = {}
+    for file, data in process.files.items():
+        if not file.endswith(".dmn"):
+            continue
+        for element in etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True)).iter(
+            "{*}output"
+        ):
+            if name := element.get("name"):
+                found.setdefault(name, (element.get("label") or _label(name), element.get("typeRef") == "number"))
+    return found
+
+
+def _named(name: str, value: Any, outputs: Mapping[str, tuple[str, bool]]) -> str:
+    label, number = outputs.get(name, (_label(name), False))
+    return f"{label}: {german(str(value).replace('.', ',') if number else value)}"
+
+
+def _lines(value: Any, outputs: Mapping[str, tuple[str, bool]]) -> Iterator[str]:
     """A value as lines for reading: contexts as `name: value`, lists line by line; mere codes are left out there."""
     if isinstance(value, Mapping):
         parts = [
-            f"{_label(str(name))}: {german(inner)}"
+            _named(str(name), inner, outputs)
             for name, inner in value.items()
             if inner not in (None, "", []) and not isinstance(inner, Mapping | list) and not _is_code(inner)
         ]
@@ -241,10 +272,10 @@ def _lines(value: Any) -> Iterator[str]:
             yield ", ".join(parts)
         for inner in value.values():
             if isinstance(inner, Mapping | list):
-                yield from _lines(inner)
+                yield from _lines(inner, outputs)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _lines(inner)
+            yield from _lines(inner, outputs)
         if not value:
             yield "keine"
     elif value is not None:

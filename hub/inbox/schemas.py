@@ -98,6 +98,7 @@ class Task:
     claimed_name: str | None
     mine: bool
     hindrance: str | None
+    intro: str = ""
     variables: Sequence[tuple[str, Sequence[str]]] = ()
     answers: Mapping[str, Any] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)

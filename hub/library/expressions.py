@@ -55,3 +55,12 @@ def german(value: Any) -> str:
 def fill(text: str, *tables: Mapping[str, Any]) -> str:
     """A text with its `{= FEEL }` places filled in for reading. Raises ExpressionError."""
     return _PLACE.sub(lambda found: german(evaluate(found.group(1), *tables)), text)
+
+
+def fill_known(text: str, *tables: Mapping[str, Any]) -> str:
+    """Like `fill`, with a dash for what is not known or cannot be worked out: a page must not fail over a sentence."""
+
+    def known(found: re.Match[str]) -> str:
+        return german(value_or(found.group(1), None, *tables)) or "–"
+
+    return _PLACE.sub(known, text)

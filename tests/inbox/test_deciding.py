@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select, update
 
 from hub.cases import content, vault
 from hub.cases.model import Case, CaseEvent, Effect
-from tests.inbox.conftest import BOTH_DATABASES, DOG_TAX, Office, sample
+from tests.inbox.conftest import BOTH_DATABASES, DOG_TAX, INVOICE, Office, sample
 
 GRANT = {
     "f_residence_confirmed": "true",
@@ -205,3 +206,18 @@ def test_what_came_later_is_shown(office: Office, permit: Case) -> None:
     assert "Nachgereicht am" in page
     assert "Die Zulassung ist beigefügt" in page
     assert "nachricht&#34;" not in page
+
+
+def test_the_form_speaks_of_this_case(office: Office, permit: Case) -> None:
+    parking = office.sign_in("plain").get(f"/cases/{permit.number}").text
+    assert re.search(r"Betrag: \d+,\d\d\b", parking), "findings carry the labels of the decision table"
+    assert "Amount" not in parking
+    receipt = office.submit(INVOICE, sample(INVOICE, "ubl-discount.xml"), media_type="application/xml")
+    office.work()
+    case = office.change(office.case(receipt), department="finanzen")
+    task = office.task(case)
+    with office.db.write() as session:
+        session.execute(update(Effect).where(Effect.id == task.id).values(department="finanzen"))
+    page = office.sign_in("plain").get(f"/cases/{case.number}").text
+    assert "Rechnung RE-2026-1187 von" in page
+    assert "{=" not in page
