@@ -19,7 +19,7 @@ from hub.intake import endpoints as intake_endpoints
 from hub.intake import pages as intake_pages
 from hub.jobs.carrier_inprocess import InProcess
 from hub.jobs.runner import announce_after_commit
-from hub.kit import paths, problems, web
+from hub.kit import api_page, paths, problems, web
 from hub.kit.database import Database
 from hub.kit.log import configure
 from hub.kit.settings import settings
@@ -52,7 +52,7 @@ def create(db: Database | None = None, *, work: bool | None = None) -> FastAPI:
         title="ozg-hub",
         version="1",
         lifespan=lifespan,
-        docs_url="/api/docs",
+        docs_url=None,
         openapi_url="/api/openapi.json",
         redoc_url=None,
         description="Einreichungen eines OZG-Portals annehmen, verfolgen und beantworten.",
@@ -61,6 +61,7 @@ def create(db: Database | None = None, *, work: bool | None = None) -> FastAPI:
     identity_endpoints.install(app, db, vault.ring())
     web.install(app)
     problems.install(app, web.error_page)
+    api_page.install(app)
     for router in (
         identity_endpoints.router,
         intake_endpoints.router,

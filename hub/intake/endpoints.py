@@ -42,38 +42,10 @@ _METADATA = {
     "sender_reference": {"type": "string"},
     "schema": {"type": "string", "example": "urn:fim:S99000000001:1.0"},
 }
-_PROBLEM = {
-    "content": {
-        "application/problem+json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "type": {"type": "string"},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "code": {"type": "string"},
-                    "detail": {"type": "string"},
-                    "faults": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "properties": {
-                                "line": {"type": "integer"},
-                                "path": {"type": "string"},
-                                "code": {"type": "string"},
-                                "message": {"type": "string"},
-                            },
-                        },
-                    },
-                },
-            }
-        }
-    }
-}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {"description": "Gespeichert und angenommen; auch mit Fehlern im Inhalt (dann in Klärung)"},
     **{
-        status_code: _PROBLEM | {"description": text}
+        status_code: {"description": text}
         for status_code, text in (
             (400, "Nicht lesbar oder gefährlich"),
             (401, "Token fehlt oder ist ungültig"),

@@ -74,20 +74,19 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        api = scope["path"].startswith("/api/")
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(MutableHeaders(scope=message), api=api)
+                _add_headers(MutableHeaders(scope=message))
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
-def _add_headers(headers: MutableHeaders, *, api: bool) -> None:
+def _add_headers(headers: MutableHeaders) -> None:
     for name, value in _HEADERS.items():
         headers.setdefault(name, value)
-    if not api and headers.get("content-type", "").startswith("text/html"):
+    if headers.get("content-type", "").startswith("text/html"):
         headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
         headers.setdefault("Cache-Control", "no-store")
 

@@ -59,6 +59,7 @@ def test_pages_allow_nothing_inline_and_nothing_from_elsewhere(office: Office, p
         "/clearing",
         "/overview",
         "/refused",
+        "/api/docs",
         "/nowhere",
     ):
         page = browser.get(address)
@@ -166,3 +167,17 @@ def test_lists_are_read_page_by_page(office: Office, permit: Case, monkeypatch: 
             more = re.search(r'class="more"><a[^>]* href="([^"]+)"', page)
             address = more.group(1).replace("&amp;", "&") if more else None
         assert sorted(seen) == sorted(numbers), start
+
+
+def test_the_api_describes_itself_truthfully(office: Office) -> None:
+    visitor = office.visitor()
+    page = visitor.get("/api/docs").text
+    assert "Antrag einreichen" in page
+    assert "Successful" not in page
+    described = visitor.get("/api/openapi.json").json()
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            assert operation["summary"] in page
+            assert ("security" in operation) is (path.startswith("/api/v1/") and "inbound" not in path), path
+            for code, answer in operation["responses"].items():
+                assert ("application/problem+json" in answer.get("content", {})) is (int(code) >= 400), (path, code)
