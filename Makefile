@@ -40,7 +40,7 @@ bench: setup ## Measure processor time per case and cases per second
 	@deploy/bin/ensure-test-programs
 	@exec $(BIN)/python -m tests.bench
 
-$(INSTALLED): requirements.txt requirements-dev.txt pyproject.toml
+$(INSTALLED): requirements.txt requirements-dev.txt pyproject.toml deploy/bin/install
 	@deploy/bin/install $(VENV)
 	@touch $@
 
