@@ -23,6 +23,7 @@ from hub.jobs.runner import Runner
 from hub.jobs.sweep import Sweeper
 from hub.kit.database import Database
 from hub.kit.log import configure
+from hub.kit.pipeline import later
 from hub.kit.settings import Settings, settings
 from hub.notices.jobs import HANDLERS as NOTICES
 from hub.processing.jobs import HANDLERS as PROCESSING
@@ -30,7 +31,7 @@ from hub.records.jobs import HANDLERS as RECORDS
 
 _LOCK = select(Case.id).where(Case.id == bindparam("case_id"))
 _LOCKS = {
-    "postgresql": _LOCK.with_for_update(key_share=True),  # FOR NO KEY UPDATE
+    "postgresql": later(_LOCK.with_for_update(key_share=True)),  # FOR NO KEY UPDATE
     "sqlite": _LOCK,  # BEGIN IMMEDIATE already made this the only writer
 }
 

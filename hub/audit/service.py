@@ -19,14 +19,17 @@ from sqlalchemy.orm import Session
 from hub.audit.model import AuditEntry, AuditHead
 from hub.kit.clock import now
 from hub.kit.database import Database, new_id
+from hub.kit.pipeline import later
 from hub.kit.settings import settings
 
 BATCH = 500
 _SEALER = 0x0A0D17  # key of the advisory lock that makes the sealer the only one
 _START = bytes(32)
 
-_INSERT = insert(AuditEntry).values(
-    {name: bindparam(name) for name in ("id", "tenant_id", "at", "actor", "action", "subject", "detail")}
+_INSERT = later(
+    insert(AuditEntry).values(
+        {name: bindparam(name) for name in ("id", "tenant_id", "at", "actor", "action", "subject", "detail")}
+    )
 )
 # One statement a batch instead of one an entry.
 _PLACE_ALL = text(

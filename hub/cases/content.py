@@ -16,6 +16,7 @@ from hub.cases import rows
 from hub.cases.model import CaseData
 from hub.kit.clock import now
 from hub.kit.keys import DataKey
+from hub.kit.once import know, known, once
 
 _DATA = select(CaseData.name, CaseData.body).where(CaseData.case_id == bindparam("case"))
 
@@ -47,10 +48,13 @@ def open_json(key: DataKey, sealed: bytes) -> Any:
 
 def put_data(session: Session, *, tenant: str, case_id: UUID, key: DataKey, name: str, value: object) -> None:
     """Keep an answer or result under its element id; a later one replaces it."""
+    plain = to_bytes(value)
+    if (present := known(session, "data", case_id)) is not None:
+        know(session, "data", case_id, present | {name: orjson.loads(plain)})
     rows.put(
         session,
         CaseData,
-        {"case_id": case_id, "name": name, "tenant_id": tenant, "body": seal_json(key, value), "updated_at": now()},
+        {"case_id": case_id, "name": name, "tenant_id": tenant, "body": key.seal(plain), "updated_at": now()},
         key=("case_id", "name"),
         change=("body", "updated_at"),
     )
@@ -58,5 +62,14 @@ def put_data(session: Session, *, tenant: str, case_id: UUID, key: DataKey, name
 
 def get_data(session: Session, case_id: UUID, key: DataKey) -> dict[str, Any]:
     """All answers and results of a case by element id; the application is under `application`."""
-    found = session.connection().execute(_DATA, {"case": case_id})
-    return {name: open_json(key, body) for name, body in found}
+
+    def read() -> dict[str, Any]:
+        found = session.connection().execute(_DATA, {"case": case_id})
+        return {name: open_json(key, body) for name, body in found}
+
+    return dict(once(session, "data", case_id, read))
+
+
+def begin_data(session: Session, case_id: UUID) -> None:
+    """The case is new: it has no data yet."""
+    know(session, "data", case_id, {})

@@ -17,11 +17,18 @@ from hub.cases.kinds import TIMER
 from hub.cases.model import Case, Deadline, Effect
 from hub.kit.clock import BERLIN
 from hub.kit.database import new_id
+from hub.kit.once import forget, know, once
+from hub.kit.pipeline import later
 from hub.library.expressions import value_or
 from hub.library.profile import DeadlineRule
 
 _RUNNING = select(Deadline.name, Deadline.due_on).where(
     Deadline.case_id == bindparam("case"), Deadline.state == "running"
+)
+_MET = later(
+    update(Deadline.__table__)  # type: ignore[arg-type]
+    .where(Deadline.case_id == bindparam("case"), Deadline.state == "running")
+    .values(state="met")
 )
 
 
@@ -58,7 +65,7 @@ def open_all(
     scope: Mapping[str, Any],
 ) -> None:
     """Write the deadlines of a new case; those that start with receipt run from that day."""
-    new = []
+    new: list[dict[str, Any]] = []
     for rule in applicable(rules, received_on):
         due = last_day(rule, received_on, scope) if rule.starts == "received" else None
         starts = due is not None
@@ -79,6 +86,7 @@ def open_all(
         )
     if new:
         rows.add(session, Deadline, new)
+    know(session, "deadlines", case_id, {row["name"]: end_of_day(row["due_on"]) for row in new if row["due_on"]})
 
 
 def start(
@@ -95,6 +103,7 @@ def start(
             .values(state="running", starts_on=day, due_on=due)
             .returning(Deadline.title)
         ).scalar()
+        forget(session, "deadlines", case_id)
         if changed:
             started.append(changed)
             _reschedule(session, case_id, rule.id, due)
@@ -106,6 +115,7 @@ def move(session: Session, *, case_id: UUID, name: str, due: date) -> None:
     session.execute(
         update(Deadline).where(Deadline.case_id == case_id, Deadline.name == name).values(state="running", due_on=due)
     )
+    forget(session, "deadlines", case_id)
     _reschedule(session, case_id, name, due)
 
 
@@ -121,8 +131,12 @@ def _reschedule(session: Session, case_id: UUID, name: str, due: date) -> None:
 
 def instants(session: Session, case_id: UUID) -> dict[str, datetime]:
     """The running deadlines of a case by name, as instants for the engine."""
-    found = session.connection().execute(_RUNNING, {"case": case_id})
-    return {name: end_of_day(due) for name, due in found if due}
+
+    def read() -> dict[str, datetime]:
+        found = session.connection().execute(_RUNNING, {"case": case_id})
+        return {name: end_of_day(due) for name, due in found if due}
+
+    return once(session, "deadlines", case_id, read)
 
 
 def of_case(session: Session, case_id: UUID) -> list[Mapping[str, Any]]:
@@ -143,9 +157,8 @@ def of_case(session: Session, case_id: UUID) -> list[Mapping[str, Any]]:
 
 def close_all(session: Session, case_id: UUID) -> None:
     """The case is closed: what was running is met."""
-    session.execute(
-        update(Deadline).where(Deadline.case_id == case_id, Deadline.state == "running").values(state="met")
-    )
+    session.connection().execute(_MET, {"case": case_id})
+    forget(session, "deadlines", case_id)
 
 
 def follow(

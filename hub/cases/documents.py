@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from hub.cases import rows
@@ -19,6 +19,8 @@ from hub.kit.blobs import BlobStore, StoredBlob
 from hub.kit.clock import now
 from hub.kit.database import new_id
 from hub.kit.keys import DataKey
+from hub.kit.once import forget, know, known, once
+from hub.kit.pipeline import later
 
 INLINE_LIMIT = 48 * 1024  # below this a row is cheaper than a file with its two fsyncs
 
@@ -38,6 +40,7 @@ class Stored:
     flag: str | None
     public: bool
     created_at: datetime
+    blob: str | None
 
 
 def _insert(session: Session, tenant: str, key_id: UUID, key: DataKey, values: dict[str, Any]) -> UUID:
@@ -55,6 +58,8 @@ def _insert(session: Session, tenant: str, key_id: UUID, key: DataKey, values: d
             "created_at": now(),
         },
     )
+    for owner in (values["case_id"], values["submission_id"]):
+        forget(session, "documents", owner)
     return document_id
 
 
@@ -154,11 +159,17 @@ _COLUMNS = (
     Document.flag,
     Document.public,
     Document.created_at,
+    Document.blob,
 )
 
 
 _OF_CASE = select(*_COLUMNS).where(Document.case_id == bindparam("case")).order_by(Document.id)
 _OF_SUBMISSION = select(*_COLUMNS).where(Document.submission_id == bindparam("submission")).order_by(Document.id)
+_BELONGS = later(
+    update(Document.__table__)  # type: ignore[arg-type]
+    .where(Document.submission_id == bindparam("submission"))
+    .values(case_id=bindparam("to"))
+)
 _CONTENT = select(Document.inline, Document.blob).where(Document.id == bindparam("document"))
 
 
@@ -176,22 +187,53 @@ def _stored(row: Any, key: DataKey) -> Stored:
         flag=row.flag,
         public=row.public,
         created_at=row.created_at,
+        blob=row.blob,
     )
 
 
 def of_case(session: Session, case_id: UUID, keys: Any) -> list[Stored]:
     """The documents of a case in the order they came; `keys(session, key_id)` gives their data keys."""
-    found = session.connection().execute(_OF_CASE, {"case": case_id}).all()
-    return [_stored(row, keys(session, row.data_key_id)) for row in found]
+
+    def read() -> list[Stored]:
+        found = session.connection().execute(_OF_CASE, {"case": case_id}).all()
+        return [_stored(row, keys(session, row.data_key_id)) for row in found]
+
+    return list(once(session, "documents", case_id, read))
 
 
 def of_submission(session: Session, submission_id: UUID, keys: Any) -> list[Stored]:
     """The documents that came with a submission."""
-    found = session.connection().execute(_OF_SUBMISSION, {"submission": submission_id}).all()
-    return [_stored(row, keys(session, row.data_key_id)) for row in found]
+
+    def read() -> list[Stored]:
+        found = session.connection().execute(_OF_SUBMISSION, {"submission": submission_id}).all()
+        return [_stored(row, keys(session, row.data_key_id)) for row in found]
+
+    return list(once(session, "documents", submission_id, read))
 
 
-def open_content(session: Session, document_id: UUID, key: DataKey, blobs: BlobStore) -> BinaryIO:
-    """A readable stream of a document's content; it stays valid after the session is closed."""
+def move_to_case(session: Session, submission_id: UUID, case_id: UUID) -> None:
+    """What came with a submission belongs to a case from now on."""
+    session.connection().execute(_BELONGS, {"submission": submission_id, "to": case_id})
+    present, came = known(session, "documents", case_id), known(session, "documents", submission_id)
+    if present is None or came is None:
+        forget(session, "documents", case_id)
+    else:
+        know(session, "documents", case_id, present + came)
+
+
+def begin(session: Session, case_id: UUID) -> None:
+    """The case is new: it has no documents yet."""
+    know(session, "documents", case_id, [])
+
+
+def open_content(
+    session: Session, document_id: UUID, key: DataKey, blobs: BlobStore, *, blob: str | None = None
+) -> BinaryIO:
+    """A readable stream of a document's content; it stays valid after the session is closed.
+
+    Who knows that the content is in a blob saves the look into the row.
+    """
+    if blob is not None:
+        return blobs.open(blob, key)
     row = session.connection().execute(_CONTENT, {"document": document_id}).one()
     return io.BytesIO(key.open(row.inline)) if row.inline is not None else blobs.open(row.blob, key)

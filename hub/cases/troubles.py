@@ -13,12 +13,15 @@ from hub.cases import rows
 from hub.cases.model import Trouble
 from hub.kit.clock import now
 from hub.kit.database import new_id
+from hub.kit.pipeline import later
 
 _SOLVE = (
     update(Trouble.__table__)  # type: ignore[arg-type]
     .where(Trouble.tenant_id == bindparam("tenant"), Trouble.dedupe == bindparam("which"), Trouble.state == "open")
     .values(state="solved", solved_at=bindparam("at"), solved_by=bindparam("by"), solution=bindparam("how"))
 )
+
+_SETTLE = later(_SOLVE)
 
 KLAERFALL = "klaerfall"  # for the department
 STOERUNG = "stoerung"  # for IT
@@ -60,6 +63,12 @@ def open_trouble(
     }
     row = {"id": new_id(), "tenant_id": tenant, "dedupe": dedupe} | values
     rows.put(session, Trouble, row, key=("tenant_id", "dedupe"), change=tuple(values))
+
+
+def settle(session: Session, *, tenant: str, dedupe: str, by: str, solution: str) -> None:
+    """Mark the item solved if there is one and it is open: after a success, which rarely had one."""
+    values = {"tenant": tenant, "which": dedupe, "at": now(), "by": by, "how": solution}
+    session.connection().execute(_SETTLE, values)
 
 
 def solve(session: Session, *, tenant: str, dedupe: str, by: str, solution: str) -> bool:

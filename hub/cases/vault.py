@@ -35,7 +35,7 @@ def key(session: Session, key_id: UUID) -> DataKey:
 
 def open_document(session: Session, document: documents.Stored) -> BinaryIO:
     """The plain content of a document as a stream that outlives the session."""
-    return documents.open_content(session, document.id, key(session, document.data_key_id), blobs())
+    return documents.open_content(session, document.id, key(session, document.data_key_id), blobs(), blob=document.blob)
 
 
 def keyed_hash(purpose: str, value: str) -> str:

@@ -13,6 +13,7 @@ from hub.cases import rows, troubles
 from hub.catalogue.model import InstanceHealth
 from hub.catalogue.service import Target
 from hub.kit.clock import now
+from hub.kit.memory import Memory
 
 THRESHOLD = 5
 LONGEST_S = 120.0
@@ -22,6 +23,7 @@ FAILURES = frozenset({"transient", "unknown"})
 _MINE = (InstanceHealth.tenant_id == bindparam("tenant"), InstanceHealth.name == bindparam("target"))
 _HEALTH = select(InstanceHealth.failures, InstanceHealth.open_until).where(*_MINE)
 _FAILURES = select(InstanceHealth.failures).where(*_MINE)
+_healthy: Memory[tuple[str, str], bool] = Memory(1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,16 @@ class Health:
 
 
 def look(session: Session, tenant: str, target: Target) -> Health:
-    """The target's present health."""
+    """The target's present health; a healthy one is believed to be so for a second."""
+    if _healthy.recall((tenant, target.name)):
+        return Health()
+    health = _read(session, tenant, target)
+    if health.failures == 0:
+        _healthy.remember((tenant, target.name), True)
+    return health
+
+
+def _read(session: Session, tenant: str, target: Target) -> Health:
     row = session.connection().execute(_HEALTH, {"tenant": tenant, "target": target.name}).first()
     if row is None:
         return Health()
@@ -52,6 +63,7 @@ def note(session: Session, tenant: str, target: Target, outcome: Outcome) -> Non
             )
             troubles.solve(session, tenant=tenant, dedupe=f"instance:{target.name}", by="hub", solution="recovered")
         return
+    _healthy.forget((tenant, target.name))
     count = (failures or 0) + 1
     wait = min(LONGEST_S, float(target.limits.get("breaker_s", 2)) * 2 ** max(0, count - THRESHOLD))
     values = {

@@ -18,16 +18,17 @@ from hub.delivery.model import Delivery, DeliveryAttempt, DeliveryStep, FarNumbe
 from hub.kit.clock import now
 from hub.kit.database import new_id
 from hub.kit.keys import DataKey
+from hub.kit.pipeline import later
 
 _STEPS = select(DeliveryStep.step, DeliveryStep.state, DeliveryStep.result).where(
     DeliveryStep.delivery_id == bindparam("delivery")
 )
-_STEP_DONE = (
+_STEP_DONE = later(
     update(DeliveryStep.__table__)  # type: ignore[arg-type]
     .where(DeliveryStep.delivery_id == bindparam("delivery"), DeliveryStep.step == bindparam("which"))
     .values(state="done", result=bindparam("saved"), done_at=bindparam("at"))
 )
-_CLOSE = (
+_CLOSE = later(
     update(Delivery.__table__)  # type: ignore[arg-type]
     .where(Delivery.id == bindparam("delivery"))
     .values(

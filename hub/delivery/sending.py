@@ -51,7 +51,7 @@ def begin(db: Database, session: Session, job: Job, lease: Lease) -> Begun | Non
 
     The first time it runs in the transaction that claims the job.
     """
-    effect = session.get(Effect, UUID(job.key))
+    effect = rows.snapshot(session, Effect, UUID(job.key))
     if effect is None or effect.state != "open":
         lease.finish(session)
         return None

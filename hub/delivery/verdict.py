@@ -8,37 +8,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 from connectors import Attachment, Instance, Message, Outcome, PlannedStep
-from hub.cases import content, events, signals, troubles, vault
+from hub.cases import content, events, rows, signals, troubles, vault
 from hub.cases.model import Case, Effect
 from hub.cases.numbers import NUMBER_NAMES
 from hub.catalogue.service import Target
 from hub.delivery import ledger
 from hub.kit.clock import now
 from hub.kit.keys import DataKey
+from hub.kit.pipeline import later
 from hub.library import service as library
 
 TROUBLE_AFTER = 12  # of one delivery; a target that fails everybody is told of by its breaker
 _DURATION = re.compile(r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
 
 
-_EFFECT_DONE = (
+_EFFECT_DONE = later(
     update(Effect.__table__)  # type: ignore[arg-type]
     .where(Effect.id == bindparam("effect"))
     .values(state="done", done_at=bindparam("at"), outcome=bindparam("how"))
-)
-
-
-_NUMBERS = (
-    select(Case.foreign_numbers, Case.aktenzeichen).where(Case.id == bindparam("case")).with_for_update(key_share=True)
-)
-_KEEP_NUMBERS = (
-    update(Case.__table__)  # type: ignore[arg-type]
-    .where(Case.id == bindparam("case"))
-    .values(foreign_numbers=bindparam("new_foreign_numbers"), aktenzeichen=bindparam("new_aktenzeichen"))
 )
 
 
@@ -110,7 +101,7 @@ def _finish(session: Session, sent: Sent, outcome: Outcome, key: DataKey) -> Non
         + f" an {sent.target.title}",
         detail={"delivery": str(effect.id), "instance": sent.target.name, "operation": effect.spec["operation"]},
     )
-    troubles.solve(session, tenant=case.tenant_id, dedupe=trouble_key(effect), by="hub", solution="delivered")
+    troubles.settle(session, tenant=case.tenant_id, dedupe=trouble_key(effect), by="hub", solution="delivered")
     if effect.spec.get("quiet"):
         return
     _keep_numbers(session, sent, key)
@@ -135,7 +126,8 @@ def _keep_numbers(session: Session, sent: Sent, key: DataKey) -> None:
         session, tenant=case.tenant_id, case_id=case.id, key=key, name=sent.effect.element, value=sent.saved
     )
     # Deliveries of one case may end at the same moment: its numbers are read again under the case's lock.
-    present = session.connection().execute(_NUMBERS, {"case": case.id}).one()
+    present = rows.case_of(session, case.id)
+    assert present is not None
     profile = library.load(session, case.process_version_id).profile if case.process_version_id else None
     numbers = {k: v for k, v in sent.saved.items() if isinstance(v, str | list) and v}
     leads = {"dms": "dms"}.get(sent.effect.spec.get("connector", ""), "specialist-app")
@@ -143,8 +135,7 @@ def _keep_numbers(session: Session, sent: Sent, key: DataKey) -> None:
     own = next((sent.saved[name] for name in NUMBER_NAMES if isinstance(sent.saved.get(name), str)), None)
     if own and profile and present.aktenzeichen is None and profile.filing.number == leads:
         values["aktenzeichen"] = str(own)
-    values = {"aktenzeichen": present.aktenzeichen} | values
-    session.connection().execute(_KEEP_NUMBERS, {"case": case.id} | {f"new_{name}": values[name] for name in values})
+    rows.change_case(session, present, **values)
 
 
 def try_later(session: Session, sent: Sent, step: PlannedStep, outcome: Outcome) -> datetime:

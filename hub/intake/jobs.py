@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 from hub import audit, jobs
 from hub.cases import content, deadlines, documents, events, rows, signals, troubles, vault
 from hub.cases.kinds import ADVANCE, OPEN_CASE
-from hub.cases.model import Case, Document, Effect, Submission, SubmissionCase
+from hub.cases.model import Case, Effect, Submission, SubmissionCase
 from hub.cases.numbers import case_number
 from hub.catalogue import service as catalogue
 from hub.intake import attachments, channels, leftovers
 from hub.jobs import Inside, Job, Outside
 from hub.kit.clock import berlin_date, now
 from hub.kit.database import new_id
-from hub.kit.keys import DataKey
+from hub.kit.pipeline import later
 from hub.library import service as library
 from hub.library.expressions import german, value_or
 from hub.library.process import Process
@@ -34,13 +34,7 @@ _FOLLOW_UP = {
 }
 _PAUSE = timedelta(seconds=2)  # a follow-up may overtake the first step of its case
 _PATIENCE = timedelta(minutes=1)
-_ORIGINAL = select(Document.id).where(Document.submission_id == bindparam("submission"), Document.role == "original")
-_BELONGS = (
-    update(Document.__table__)  # type: ignore[arg-type]
-    .where(Document.submission_id == bindparam("submission"))
-    .values(case_id=bindparam("to"))
-)
-_ACCEPTED = (
+_ACCEPTED = later(
     update(Submission.__table__)  # type: ignore[arg-type]
     .where(Submission.id == bindparam("submission"))
     .values(state="accepted")
@@ -50,7 +44,7 @@ _DUPLICATE_WINDOW = timedelta(days=400)
 
 def open_case(session: Session, job: Job) -> None:
     """Make a case of a new submission, or hand a follow-up to the case it belongs to."""
-    submission = session.get(Submission, UUID(job.key))
+    submission = rows.snapshot(session, Submission, UUID(job.key))
     if submission is None or submission.state in {"accepted", "refused", "withdrawn"}:
         return
     if submission.refers_to is not None:
@@ -59,9 +53,9 @@ def open_case(session: Session, job: Job) -> None:
         _new_case(session, submission)
 
 
-def _original(session: Session, submission: Submission, key: DataKey) -> bytes:
-    original = session.connection().execute(_ORIGINAL, {"submission": submission.id}).scalar_one()
-    with documents.open_content(session, original, key, vault.blobs()) as stream:
+def _original(session: Session, submission: Submission) -> bytes:
+    came = documents.of_submission(session, submission.id, vault.key)
+    with vault.open_document(session, next(item for item in came if item.role == "original")) as stream:
         return stream.read()
 
 
@@ -79,7 +73,7 @@ def _new_case(session: Session, submission: Submission) -> None:
     process = library.released(session, submission.tenant_id, submission.service)
     profile = process.profile
     key = vault.key(session, submission.data_key_id)
-    application = _application(process, _original(session, submission, key))
+    application = _application(process, _original(session, submission))
     scope = {"application": application}
     case_id = new_id()
     clearing = submission.state == "clearing"
@@ -105,6 +99,8 @@ def _new_case(session: Session, submission: Submission) -> None:
     case["duplicate_of"] = _duplicate(session, case) if profile.intake.standard else None
     rows.add(session, Case, case)
     jobs.hold(session, case_id)  # a new row is locked by its transaction: the first step may follow in it
+    documents.begin(session, case_id)
+    content.begin_data(session, case_id)
     _link(session, submission, case_id)
     content.put_data(
         session, tenant=submission.tenant_id, case_id=case_id, key=key, name="application", value=application
@@ -194,7 +190,7 @@ def _link(session: Session, submission: Submission, case_id: UUID) -> None:
         "kind": submission.kind,
     }
     rows.add(session, SubmissionCase, link)
-    session.connection().execute(_BELONGS, {"submission": submission.id, "to": case_id})
+    documents.move_to_case(session, submission.id, case_id)
 
 
 def _klaerfall(session: Session, submission: Submission, case: Mapping[str, Any]) -> None:

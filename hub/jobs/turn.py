@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from hub.jobs.handlers import Inside, Outside, Ready, Registry
 from hub.jobs.lease import Lease, take_new
 from hub.jobs.service import CLAIMED, HELD, WISHES, Wish, write
+from hub.kit import once
 from hub.kit.database import Database, is_transient
 
 log = structlog.get_logger(__name__)
@@ -83,6 +84,7 @@ class Turn:
             log.warning("wish_failed", kind=wish.kind, exc_info=error)
             self.room, self.ran = room, ran
             session.info.pop(CLAIMED, None)
+            once.forget_all(session)
             wishes.clear()
             wishes.update(asked)
             return False

@@ -24,6 +24,8 @@ from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, sessionmak
 from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
 
+from hub.kit import once, pipeline
+
 __all__ = ["Base", "Bytes", "Database", "Instant", "JsonText", "Uuid", "is_transient", "new_id", "normal_url"]
 
 AfterCommit = Callable[[dict[Any, Any]], None]
@@ -134,12 +136,18 @@ class Database:
             with self._turn, self._write() as session:
                 yield from self._within(session)
         else:
-            with self._write() as session:
+            # The connection is held longer than the commit: it must leave its pipeline before others get it.
+            with (
+                self.engine.connect() as connection,
+                self._write(bind=connection) as session,
+                pipeline.open_for(connection),
+            ):
                 yield from self._within(session)
         for tell in self.after_commit:
             tell(session.info)
 
     def _within(self, session: Session) -> Iterator[Session]:
+        once.begin(session)
         for tell in self.after_begin:
             tell(session)
         yield session
@@ -171,7 +179,7 @@ class Database:
             "pool_timeout": pool_timeout_s,
         }
         if self.dialect == "postgresql":
-            return create_engine(
+            engine = create_engine(
                 self.url,
                 connect_args={
                     "prepare_threshold": 2,
@@ -182,6 +190,8 @@ class Database:
                 },
                 **shared,
             )
+            pipeline.prepare(engine)
+            return engine
         engine = create_engine(self.url, connect_args={"timeout": 30}, **shared)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

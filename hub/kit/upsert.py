@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from hub.kit.database import Base
+from hub.kit.pipeline import later
 
 Row = Mapping[str, Any]
 Rows = Row | Sequence[Row]
@@ -24,7 +25,7 @@ DIALECTS = ("postgresql", "sqlite")
 
 def add_new(session: Session, model: type[Base], rows: Rows, *, key: tuple[str, ...]) -> None:
     """Insert what is not there yet; a row with the same key stays as it is."""
-    session.connection().execute(unless_there(model, key, _dialect(session)), rows)
+    session.connection().execute(_later_unless_there(model, key, _dialect(session)), rows)
 
 
 def put(
@@ -32,7 +33,7 @@ def put(
 ) -> None:
     """Insert a row; one with the same key gets its values for the columns in ``change`` (all but the key) instead."""
     changed = change if change is not None else tuple(name for name in row if name not in key)
-    session.connection().execute(or_change(model, key, changed, _dialect(session)), row)
+    session.connection().execute(_later_or_change(model, key, changed, _dialect(session)), row)
 
 
 @lru_cache(maxsize=256)
@@ -47,6 +48,16 @@ def or_change(model: type[Base], key: tuple[str, ...], change: tuple[str, ...], 
     statement = insert(model, dialect)
     changed = {name: statement.excluded[name] for name in change}
     return statement.on_conflict_do_update(index_elements=list(key), set_=changed)
+
+
+@lru_cache(maxsize=256)
+def _later_unless_there(model: type[Base], key: tuple[str, ...], dialect: str) -> Insert:
+    return later(unless_there(model, key, dialect))
+
+
+@lru_cache(maxsize=256)
+def _later_or_change(model: type[Base], key: tuple[str, ...], change: tuple[str, ...], dialect: str) -> Insert:
+    return later(or_change(model, key, change, dialect))
 
 
 def insert(model: type[Base], dialect: str) -> Insert:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from hub.catalogue import service as catalogue
@@ -21,6 +22,11 @@ from workflows import scenarios
 _ready: dict[UUID, Process] = {}
 
 _lock = threading.Lock()
+_ANSWERS = select(ProcessVersion.id, ProcessVersion.process).where(
+    ProcessVersion.tenant_id == bindparam("tenant"),
+    ProcessVersion.state == "released",
+    (ProcessVersion.process == bindparam("wanted")) | ProcessVersion.process.like(bindparam("begins"), escape="/"),
+)
 
 
 class UnknownServiceError(LookupError):
@@ -151,13 +157,8 @@ def released(session: Session, tenant: str, service: str) -> Process:
     Raises UnknownServiceError.
     """
     wanted = service.removeprefix("urn:de:fim:leika:leistung:")
-    rows = session.execute(
-        select(ProcessVersion.id, ProcessVersion.process).where(
-            ProcessVersion.tenant_id == tenant,
-            ProcessVersion.state == "released",
-            (ProcessVersion.process == wanted) | ProcessVersion.process.startswith(f"{wanted}-", autoescape=True),
-        )
-    ).all()
+    begins = re.sub(r"([/%_])", r"/\1", wanted) + "-%"
+    rows = session.connection().execute(_ANSWERS, {"tenant": tenant, "wanted": wanted, "begins": begins}).all()
     exact = [row for row in rows if row.process == wanted] or [row for row in rows if wanted.isdigit()]
     if len(exact) != 1:
         raise UnknownServiceError(service)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from hub import audit, jobs
 from hub.cases import content, documents, events, paper, rows, signals, vault
@@ -26,15 +26,18 @@ from hub.library.profile import NoticeTemplate
 
 AUTHORITY = "Stadtverwaltung Worms"
 _BEFORE_ALL = UUID(int=0)
+_ASKED = aliased(CaseEvent)
 _TOLD = (
-    select(CaseEvent.id)
-    .where(CaseEvent.case_id == bindparam("case"), CaseEvent.kind == "reply.requested")
-    .order_by(CaseEvent.id.desc())
+    select(_ASKED.id)
+    .where(_ASKED.case_id == bindparam("case"), _ASKED.kind == "reply.requested")
+    .order_by(_ASKED.id.desc())
     .limit(1)
+    .scalar_subquery()
 )
 _NEWS = (
     select(CaseEvent.at, CaseEvent.kind, CaseEvent.summary, CaseEvent.body)
-    .where(CaseEvent.case_id == bindparam("case"), CaseEvent.public, CaseEvent.id > bindparam("told"))
+    .where(CaseEvent.case_id == bindparam("case"), CaseEvent.public)
+    .where(CaseEvent.id > func.coalesce(_TOLD, bindparam("first", type_=CaseEvent.id.type)))
     .order_by(CaseEvent.id)
 )
 _FIRST = (
@@ -179,8 +182,7 @@ def push(session: Session, job: Job) -> None:
     if case is None or case.reply_to is None:
         return
     key = vault.key(session, case.data_key_id)
-    told = session.connection().execute(_TOLD, {"case": case.id}).scalar()
-    fresh = session.connection().execute(_NEWS, {"case": case.id, "told": told or _BEFORE_ALL}).all()
+    fresh = session.connection().execute(_NEWS, {"case": case.id, "first": _BEFORE_ALL}).all()
     if not fresh:
         return
     submission = session.connection().execute(_FIRST, {"case": case.id}).one()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 import workflows
@@ -18,6 +18,7 @@ from hub.kit.keys import DataKey
 from hub.library.expressions import value_or
 from hub.library.process import Process
 
+_WAITING = select(Effect.wait).where(Effect.case_id == bindparam("case"), Effect.state == "open")
 _JOBS = {"delivery": SEND, "file": FILE, "notice": NOTICE}
 
 
@@ -115,12 +116,10 @@ def _cancel(session: Session, case: Case, wait: str) -> None:
 
 
 def _ended(session: Session, case: Case, outcome: str) -> None:
-    open_waits = (
-        session.execute(select(Effect.wait).where(Effect.case_id == case.id, Effect.state == "open")).scalars().all()
-    )
+    open_waits = session.connection().execute(_WAITING, {"case": case.id}).scalars().all()
     for wait in open_waits:
         _cancel(session, case, wait)
-    session.execute(update(Case).where(Case.id == case.id).values(state="closed", outcome=outcome, closed_at=now()))
+    rows.change_case(session, case, state="closed", outcome=outcome, closed_at=now())
     deadlines.close_all(session, case.id)
     events.record(
         session,
@@ -145,7 +144,6 @@ def _follow_routing(session: Session, case: Case, step: workflows.Step) -> None:
     """A case follows the department its process routed it to (process variable `department`)."""
     department = value_or("department", None, step.variables) if "department" in step.variables else None
     if isinstance(department, str) and department and department != case.department:
-        session.execute(update(Case).where(Case.id == case.id).values(department=department))
         session.execute(
             update(Effect)
             .where(
@@ -156,4 +154,4 @@ def _follow_routing(session: Session, case: Case, step: workflows.Step) -> None:
             )
             .values(department=department)
         )
-        case.department = department
+        rows.change_case(session, case, department=department)

@@ -16,6 +16,7 @@ from hub.cases.facts import facts
 from hub.cases.model import Case, Effect, Signal
 from hub.kit.clock import now
 from hub.kit.keys import DataKey
+from hub.kit.pipeline import later
 from hub.library import service as library
 from hub.library.process import Process
 from hub.processing import effects
@@ -28,8 +29,9 @@ _SIGNALS = (
     .where(Signal.case_id == bindparam("case"))
     .order_by(Signal.id)
 )
-_TAKEN = delete(Signal).where(Signal.id == bindparam("signal"))
-_WAIT_OVER = (
+_OVER = later(delete(ProcessInstance).where(ProcessInstance.case_id == bindparam("case")))
+_TAKEN = later(delete(Signal).where(Signal.id == bindparam("signal")))
+_WAIT_OVER = later(
     update(Effect.__table__)  # type: ignore[arg-type]
     .where(Effect.case_id == bindparam("case"), Effect.wait == bindparam("over"), Effect.state == "open")
     .values(state="done", done_at=bindparam("at"))
@@ -89,15 +91,17 @@ def _data(session: Session, case: Case, process: Process, key: DataKey) -> dict[
 def _resume(turn: Turn, state: bytes) -> tuple[bytes, bool]:
     """Take every waiting signal in the order it came; a message nobody waits for yet stays."""
     progress, done = True, False
+    # Read once: who adds a signal later asks for the case's next turn in the same transaction.
+    waiting = list(turn.session.connection().execute(_SIGNALS, {"case": turn.case.id}))
     while progress and not done:
         progress = False
-        waiting = turn.session.connection().execute(_SIGNALS, {"case": turn.case.id}).all()
-        for row in waiting:
+        for row in list(waiting):
             event = _event(turn, row)
             if event is None:
                 continue
             step = turn.process.model.resume(state, event, turn.context())
             turn.session.connection().execute(_TAKEN, {"signal": row.id})
+            waiting.remove(row)
             if step.stale:
                 continue
             progress = True
@@ -158,7 +162,7 @@ def _take(turn: Turn, step: Step, *, first: bool = False) -> None:
 def _keep(turn: Turn, state: bytes, revision: int, done: bool) -> None:
     if done:
         if revision:
-            turn.session.execute(delete(ProcessInstance).where(ProcessInstance.case_id == turn.case.id))
+            turn.session.connection().execute(_OVER, {"case": turn.case.id})
         return
     rows.put(
         turn.session,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from hub.cases import rows, vault
@@ -117,10 +117,9 @@ def find_or_create(
     }
     rows.add(session, Akte, row)
     _remember(session, tenant, filing.plan, keys, akte_id)
-    owner = _owner(session, tenant, filing.plan, keys)
-    if owner is not None and owner != akte_id:
-        other = session.execute(select(Akte.id, Akte.aktenzeichen).where(Akte.id == owner)).one()
-        return Found(other.id, other.aktenzeichen, new=False)
+    first = session.connection().execute(_KNOWN, asked).first()
+    if first is not None and first.id != akte_id:
+        return Found(first.id, first.aktenzeichen, new=False)
     return Found(akte_id, number, new=True)
 
 
@@ -159,4 +158,4 @@ def _owner(session: Session, tenant: str, plan: str, keys: list[str]) -> UUID | 
 def note_on_case(session: Session, case: Case, found: Found, led_by: str) -> None:
     """The case carries the Aktenzeichen, unless the application's own number leads."""
     if case.aktenzeichen is None and led_by != "dms":
-        session.execute(update(Case).where(Case.id == case.id).values(aktenzeichen=found.aktenzeichen))
+        rows.change_case(session, case, aktenzeichen=found.aktenzeichen)

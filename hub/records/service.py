@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from connectors import Instance
 from hub import audit, jobs
-from hub.cases import content, documents, events, paper, troubles, vault
+from hub.cases import content, documents, events, paper, rows, troubles, vault
 from hub.cases.documents import Stored
 from hub.cases.facts import facts
 from hub.cases.kinds import SEND
@@ -32,6 +32,7 @@ from hub.jobs.lease import Lease
 from hub.kit.clock import berlin_date, now
 from hub.kit.database import Database
 from hub.kit.keys import DataKey
+from hub.kit.pipeline import later
 from hub.library import service as library
 from hub.library.expressions import german, value_or
 from hub.library.process import Process
@@ -50,7 +51,7 @@ _COURSE = (
     .order_by(CaseEvent.id)
     .limit(200)
 )
-_ORDERED = (
+_ORDERED = later(
     update(Effect.__table__)  # type: ignore[arg-type]
     .where(Effect.id == bindparam("effect"))
     .values(spec=bindparam("new_spec"), body=bindparam("new_body"))
@@ -65,6 +66,7 @@ class Filed:
     case: Case
     process: Process
     key: DataKey
+    original: tuple[UUID, bytes] | None
     summary: bytes
     summary_id: UUID
     documents: list[Stored]
@@ -102,10 +104,10 @@ def _askable(session: Session, filed: Filed) -> Instance | None:
 
 
 def _prepare(session: Session, effect_id: UUID) -> Filed | None:
-    effect = session.get(Effect, effect_id)
+    effect = rows.snapshot(session, Effect, effect_id)
     if effect is None or effect.state != "open":
         return None
-    case = session.get(Case, effect.case_id)
+    case = rows.case_of(session, effect.case_id)
     assert case is not None
     assert case.process_version_id is not None
     process = library.load(session, case.process_version_id)
@@ -133,6 +135,7 @@ def _prepare(session: Session, effect_id: UUID) -> Filed | None:
         case=case,
         process=process,
         key=key,
+        original=(original.id, content_of) if original else None,
         summary=summary,
         summary_id=UUID(int=effect.id.int ^ 1),
         documents=found,
@@ -312,7 +315,7 @@ def _order(session: Session, filed: Filed, target: akte.Found) -> xdomea.FilingO
             period=xdomea.Period(begin=received),
             retention=retention,
         ),
-        documents=(*(_record(session, item) for item in filed.documents), _summary_record(filed)),
+        documents=(*(_record(session, filed, item) for item in filed.documents), _summary_record(filed)),
     )
 
 
@@ -320,7 +323,7 @@ def _years(period: str) -> int | None:
     return int(period[1:-1]) if period.endswith("Y") and period[1:-1].isdigit() else None
 
 
-def _record(session: Session, item: Stored) -> xdomea.DocumentRecord:
+def _record(session: Session, filed: Filed, item: Stored) -> xdomea.DocumentRecord:
     return xdomea.DocumentRecord(
         id=item.id,
         title=item.title,
@@ -328,12 +331,15 @@ def _record(session: Session, item: Stored) -> xdomea.DocumentRecord:
         media_type=item.media_type,
         size=item.size,
         sha256=item.sha256,
-        open=_opener(session, item),
+        open=_opener(session, filed, item),
         received_on=berlin_date(item.created_at),
     )
 
 
-def _opener(session: Session, item: Stored) -> Callable[[], BinaryIO]:
+def _opener(session: Session, filed: Filed, item: Stored) -> Callable[[], BinaryIO]:
+    if filed.original and filed.original[0] == item.id:
+        content = filed.original[1]
+        return lambda: io.BytesIO(content)
     return lambda: vault.open_document(session, item)
 
 
@@ -352,7 +358,7 @@ def _summary_record(filed: Filed) -> xdomea.DocumentRecord:
 def forget_packages(db: Database) -> None:
     """Delivered packages are removed from the blob store; their digest stays in the story of the case. Recurring."""
     with db.write() as session:
-        rows = session.execute(
+        old = session.execute(
             select(Document.id, Document.blob)
             .join(Effect, Effect.case_id == Document.case_id)
             .where(
@@ -364,7 +370,7 @@ def forget_packages(db: Database) -> None:
             )
             .limit(500)
         ).all()
-        for row in rows:
+        for row in old:
             session.execute(update(Document).where(Document.id == row.id).values(blob=None))
-    for row in rows:
+    for row in old:
         vault.blobs().delete(row.blob)
