@@ -25,7 +25,9 @@ class InProcess:
 
     def __init__(self, runner: Runner, *, lanes: Mapping[str, int] | None = None, sweep_every_s: float = 1.0) -> None:
         self._runner = runner
-        self._lanes = dict(lanes or {"normal": 2, "low": 1})
+        # More threads than cores: a job waits for the disk, a far system or the typesetter most of its time, and does
+        # so without the interpreter's lock. Two left a third of the machine idle.
+        self._lanes = dict(lanes or {"normal": 4, "low": 1})
         self._queues: dict[str, queue.SimpleQueue[Ready | None]] = {lane: queue.SimpleQueue() for lane in self._lanes}
         self._sweeper = Sweeper(runner, self, every_s=sweep_every_s)
         self._stop = threading.Event()
